@@ -86,14 +86,13 @@ public abstract partial class Device
     }
 
     /// <summary>
-    /// Cosines and sines of a step: angle = (double)position * inverseFrequencies[i], own cos and sin in double, times scale in double,
-    /// rounded to float32. Output: [rows, 2 * n]: n cosines, then n sines.
+    /// Cosines and sines of some rows: angle = (double)position * inverseFrequencies[i], own cos and sin in double, times scale in double,
+    /// rounded to float32. output: [positions, 2 * n], n cosines, then n sines; rows of one tensor may be filled by several calls.
     /// </summary>
-    public Tensor RopeTable(StepBatch batch, double[] inverseFrequencies, double scale)
+    public void RopeTable(ReadOnlySpan<int> positions, double[] inverseFrequencies, double scale, Tensor output)
     {
-        Tensor output = Arena.Allocate(batch.NumRows, 2 * inverseFrequencies.Length);
-        RopeTableCore(batch.Positions, inverseFrequencies, scale, output);
-        return output;
+        RequireShape(output, positions.Length, 2 * inverseFrequencies.Length);
+        RopeTableCore(positions, inverseFrequencies, scale, output);
     }
 
     /// <summary>
