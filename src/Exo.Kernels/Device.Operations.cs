@@ -42,17 +42,23 @@ public abstract partial class Device
     }
 
     /// <summary>
-    /// One product per head: out[t, h * n + i] = dot(x[t, h * k + ...], heads[h][i]), each dot one leaf. x: [tokens, heads * k], every
-    /// heads[h]: [n, k], out: [tokens, heads * n]. (MLA's absorbed projections.)
+    /// One product per head, MLA's absorbed projections. Of each head's <paramref name="headDim"/> columns the first k are multiplied,
+    /// the rest are copied behind the products: out[t, h] = [heads[h] x[t, h, ..k], x[t, h, k..]], each dot one leaf.
+    /// x: [tokens, heads * headDim], every heads[h]: [n, k], out: [tokens, heads * (n + headDim - k)].
     /// </summary>
-    public Tensor MatMulHeads(Tensor x, Weight[] heads)
+    public Tensor MatMulHeads(Tensor x, int headDim, Weight[] heads)
     {
-        int k = heads.Length == 0 ? 0 : heads[0].NumColumns, n = heads.Length == 0 ? 0 : heads[0].NumRows;
-        foreach (Weight head in heads)
-            if (head.NumColumns != k || head.NumRows != n) throw new ShapeException($"heads of [{n}, {k}] and [{head.NumRows}, {head.NumColumns}]");
-        RequireColumns(x, heads.Length * k);
-        Tensor output = Arena.Allocate(x.NumRows, heads.Length * n);
-        for (int h = 0; h < heads.Length; h++) MatMulCore(x.Columns(h * k, (h + 1) * k), heads[h], output.Columns(h * n, (h + 1) * n));
+        RequireColumns(x, heads.Length * headDim);
+        if (heads.Length == 0) return Arena.Allocate(x.NumRows, 0);
+        int k = heads[0].NumColumns, n = heads[0].NumRows, width = n + headDim - k;
+        if (k > headDim) throw new ShapeException($"heads of {headDim} columns for weights of {k}");
+        Tensor output = Arena.Allocate(x.NumRows, heads.Length * width);
+        for (int h = 0; h < heads.Length; h++)
+        {
+            if (heads[h].NumColumns != k || heads[h].NumRows != n) throw new ShapeException($"heads of [{n}, {k}] and [{heads[h].NumRows}, {heads[h].NumColumns}]");
+            MatMulCore(x.Columns(h * headDim, (h * headDim) + k), heads[h], output.Columns(h * width, (h * width) + n));
+            if (k < headDim) CopyCore(x.Columns((h * headDim) + k, (h + 1) * headDim), output.Columns((h * width) + n, (h + 1) * width));
+        }
         return output;
     }
 
@@ -215,6 +221,13 @@ public abstract partial class Device
 
     /// <summary>See <see cref="MatMulPartial"/>.</summary>
     protected abstract void MatMulPartialCore(Tensor x, Weight weight, Tensor output);
+
+    /// <summary>Copies a matrix; here for devices whose memory the host can read.</summary>
+    protected virtual unsafe void CopyCore(Tensor source, Tensor destination)
+    {
+        nint bytes = (nint)source.NumColumns * sizeof(float);
+        for (int row = 0; row < source.NumRows; row++) Buffer.MemoryCopy(source.Row(row), destination.Row(row), bytes, bytes);
+    }
 
     /// <summary>See <see cref="AddNodes"/>.</summary>
     protected abstract void AddNodesCore(ReductionProgram program, ReadOnlySpan<NodeValues> nodes, Tensor output);
