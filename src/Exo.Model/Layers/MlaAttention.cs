@@ -96,16 +96,12 @@ public sealed class MlaAttention : AttentionModule
         int rank = mla.KvLoraRank, rows = mla.QkNopeHeadDim + mla.VHeadDim;
         var keys = new Weight[heads.Count];
         var values = new Weight[heads.Count];
-        var row = new float[rank];
         using var key = new HostMatrix(rank, mla.QkNopeHeadDim);
         for (int i = 0; i < heads.Count; i++)
         {
             int first = (heads.Start + i) * rows;
             for (int d = 0; d < mla.QkNopeHeadDim; d++)
-            {
-                kvUp.ReadRow(first + d, row);
-                for (int c = 0; c < rank; c++) key.Row(c)[d] = row[c];
-            }
+                for (int c = 0; c < rank; c++) key.Row(c)[d] = WeightElements.Value(kvUp, first + d, c);
             keys[i] = device.Load([key.Source], ActivationFormat.Float32);
             values[i] = device.Load([kvUp.Rows(first + mla.QkNopeHeadDim, first + rows)], ActivationFormat.Float32);
         }

@@ -1,0 +1,178 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Exo.Kernels.Numerics;
+using Exo.Model.Parallel;
+
+namespace Exo.Model.Generation;
+
+/// <summary>A non-finite logit: the arithmetic of the model overflowed. The contract covers finite values only.</summary>
+public sealed class NonFiniteException(string message) : ArithmeticException(message);
+
+/// <summary>
+/// Chooses tokens from logits that are spread over the ranks of a tensor group by vocabulary rows, without gathering them: every rank
+/// reaches the same token, and every split the same as one rank (NUMERICS.md, sampling).
+/// </summary>
+internal sealed class Sampler
+{
+    private const double WeightOne = 1L << 40;
+    private const double SmallestExponent = -27.8; // exp of less is below 2^-40
+    private readonly ProcessGroup _group;
+    private readonly Slice _vocabulary;
+    private readonly CutOff _cutOff;
+    private readonly float[] _adjusted;
+    private readonly long[] _weights;
+    private readonly Candidate[] _mine = new Candidate[1];
+    private readonly Candidate[] _all;
+    private Candidate[] _top = [];
+    private Candidate[] _allTop = [];
+
+    /// <summary>A sampler for this rank's rows of the vocabulary.</summary>
+    public Sampler(ProcessGroup group, Slice vocabulary)
+    {
+        (_group, _vocabulary) = (group, vocabulary);
+        _cutOff = new CutOff(group);
+        _adjusted = new float[vocabulary.Count];
+        _weights = new long[vocabulary.Count];
+        _all = new Candidate[group.WorldSize];
+    }
+
+    private readonly record struct Candidate(double Score, int Id);
+
+    /// <summary>
+    /// The token at <paramref name="position"/> of a sequence. logits: this rank's rows of the vocabulary, unmodified; log probabilities
+    /// go to <paramref name="result"/> where the settings ask for them.
+    /// </summary>
+    public SampledToken Sample(ReadOnlySpan<float> logits, int sequenceId, SequenceState state, int position, StepResult result)
+    {
+        SamplingSettings settings = state.Settings;
+        double rawMax = RequireFinite(logits);
+        ReadOnlySpan<float> adjusted = logits;
+        double max = rawMax;
+        if (state.ChangesLogits)
+        {
+            logits.CopyTo(_adjusted);
+            state.Adjust(_adjusted, _vocabulary.Start);
+            adjusted = _adjusted;
+            max = Best(adjusted).Score;
+        }
+        int id = settings.Temperature <= 0 ? Best(adjusted).Id : SampleNoisy(adjusted, settings, max, position);
+        int topStart = result.TopLogprobs.Count;
+        double logprob = settings.NumTopLogprobs < 0 ? double.NaN : Logprobs(logits, rawMax, id, settings.NumTopLogprobs, result.TopLogprobs);
+        return new SampledToken(sequenceId, id, logprob, topStart, result.TopLogprobs.Count);
+    }
+
+    /// <summary>The highest logit of all ranks; a NaN or an infinity anywhere is an error on every rank.</summary>
+    private double RequireFinite(ReadOnlySpan<float> logits)
+    {
+        float high = logits.IsEmpty ? float.MinValue : TensorPrimitives.Max(logits), low = logits.IsEmpty ? 0 : TensorPrimitives.Min(logits);
+        double max = Gather(new Candidate(float.IsFinite(high) && float.IsFinite(low) ? high : double.NaN, 0)).Score;
+        return double.IsFinite(max) ? max : throw new NonFiniteException("a logit is not a finite number");
+    }
+
+    private Candidate Best(ReadOnlySpan<float> logits)
+    {
+        var best = new Candidate(double.NegativeInfinity, int.MaxValue);
+        if (!logits.IsEmpty)
+        {
+            int index = TensorPrimitives.IndexOfMax(logits);
+            index = logits.IndexOf(logits[index]); // ties go to the lowest id
+            best = new Candidate(logits[index], _vocabulary.Start + index);
+        }
+        return Gather(best);
+    }
+
+    /// <summary>The best of all ranks' candidates: highest score, then lowest id; NaN wins.</summary>
+    private Candidate Gather(Candidate mine)
+    {
+        _mine[0] = mine;
+        _group.AllGather(MemoryMarshal.AsBytes(_mine.AsSpan()), MemoryMarshal.AsBytes(_all.AsSpan()));
+        Candidate best = _all[0];
+        foreach (Candidate other in _all)
+            if (double.IsNaN(other.Score) || other.Score > best.Score || (other.Score == best.Score && other.Id < best.Id)) best = other;
+        return best;
+    }
+
+    private int SampleNoisy(ReadOnlySpan<float> logits, SamplingSettings settings, double max, int position)
+    {
+        double temperature = settings.Temperature;
+        for (int i = 0; i < logits.Length; i++) _weights[i] = Weight((logits[i] - max) / temperature);
+        if (settings.TopK > 0) _cutOff.KeepCount(_weights, settings.TopK);
+        if (settings.TopP < 1) _cutOff.KeepSum(_weights, (long)Math.Ceiling(settings.TopP * _cutOff.Sum(SumOfKept())));
+        if (settings.MinP > 0) DropBelow((long)Math.Ceiling(settings.MinP * WeightOne));
+
+        var random = new CounterRandom(settings.Seed, settings.ChoiceIndex, position);
+        var best = new Candidate(double.NegativeInfinity, int.MaxValue);
+        double bound = 0;
+        for (int i = 0; i < logits.Length; i++)
+        {
+            if (_weights[i] < 0) continue;
+            int id = _vocabulary.Start + i;
+            double uniform = random.Uniform(id);
+            // -log(u) >= 1 - u, so a score is at most l / T - log(1 - u): most tokens are out without a logarithm.
+            if ((1 - uniform) * bound > _weights[i] + 1) continue;
+            double score = (logits[i] / temperature) + CounterRandom.Gumbel(uniform);
+            if (score <= best.Score) continue;
+            best = new Candidate(score, id);
+            bound = Fp.Exp(score - (max / temperature)) * WeightOne * (1 - 1e-9);
+        }
+        return Gather(best).Id;
+    }
+
+    /// <summary>floor(exp(x) * 2^40): integers, whose sums are exact in any order.</summary>
+    private static long Weight(double x) => x < SmallestExponent ? 0 : (long)Math.Floor(Fp.Exp(x) * WeightOne);
+
+    private long SumOfKept()
+    {
+        long sum = 0;
+        foreach (long weight in _weights) sum += Math.Max(weight, 0);
+        return sum;
+    }
+
+    private void DropBelow(long least)
+    {
+        for (int i = 0; i < _weights.Length; i++)
+            if (_weights[i] < least) _weights[i] = -1;
+    }
+
+    /// <summary>
+    /// (l - max) - log(total * 2^-40) of the chosen and the <paramref name="count"/> most likely tokens. Returns the chosen one's.
+    /// </summary>
+    private double Logprobs(ReadOnlySpan<float> logits, double max, int chosen, int count, List<TokenLogprob> output)
+    {
+        long local = 0;
+        foreach (float logit in logits) local += Weight(logit - max);
+        double logTotal = Fp.Log(_cutOff.Sum(local) / WeightOne);
+        bool isMine = chosen >= _vocabulary.Start && chosen < _vocabulary.End;
+        double logit0 = Gather(isMine ? new Candidate(logits[chosen - _vocabulary.Start], chosen) : new Candidate(double.NegativeInfinity, int.MaxValue)).Score;
+        if (count > 0)
+        {
+            int total = MostLikely(logits, count);
+            for (int i = 0; i < total; i++) output.Add(new TokenLogprob(_allTop[i].Id, _allTop[i].Score - max - logTotal));
+        }
+        return logit0 - max - logTotal;
+    }
+
+    /// <summary>Puts the most likely tokens of all ranks at the head of _allTop; returns how many there are.</summary>
+    private int MostLikely(ReadOnlySpan<float> logits, int count)
+    {
+        if (_top.Length != count)
+        {
+            _top = new Candidate[count];
+            _allTop = new Candidate[count * _group.WorldSize];
+        }
+        int found = 0;
+        for (int i = 0; i < logits.Length; i++)
+        {
+            if (found == count && logits[i] <= _top[count - 1].Score) continue;
+            int at = found < count ? found++ : count - 1;
+            for (; at > 0 && _top[at - 1].Score < logits[i]; at--) _top[at] = _top[at - 1];
+            _top[at] = new Candidate(logits[i], _vocabulary.Start + i);
+        }
+        _top.AsSpan(found).Fill(new Candidate(double.NegativeInfinity, int.MaxValue));
+        _group.AllGather(MemoryMarshal.AsBytes(_top.AsSpan()), MemoryMarshal.AsBytes(_allTop.AsSpan()));
+        _allTop.AsSpan().Sort(static (a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Id.CompareTo(b.Id));
+        int total = 0;
+        while (total < count && total < _allTop.Length && _allTop[total].Id != int.MaxValue) total++;
+        return total;
+    }
+}
