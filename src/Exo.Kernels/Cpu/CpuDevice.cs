@@ -65,6 +65,8 @@ public sealed unsafe partial class CpuDevice : Device
         if (disposing)
         {
             Team.Dispose();
+            _attentionUnits.Dispose();
+            _attentionScratch.Dispose();
             foreach (NativeBuffer vector in _vectors) vector.Dispose();
         }
         base.Dispose(disposing);
