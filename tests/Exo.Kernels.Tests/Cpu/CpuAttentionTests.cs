@@ -1,0 +1,74 @@
+using Xunit;
+
+namespace Exo.Kernels.Tests.Cpu;
+
+public class CpuAttentionTests
+{
+    // heads, group, firstHead, keyWidth, valueWidth, inKeys, window, type, then for each sequence: first position and rows.
+    public static TheoryData<int, int, int, int, int, bool, int, DType, int[]> Cases => new()
+    {
+        { 1, 1, 0, 1, 1, false, 0, DType.F32, [0, 1] },
+        { 1, 1, 0, 1, 1, false, 0, DType.F16, [15, 3] },
+        { 8, 4, 0, 64, 64, false, 0, DType.F16, [0, 1, 37, 1, 1100, 1] },
+        { 8, 4, 0, 64, 64, false, 0, DType.F16, [5, 70] },
+        { 8, 1, 0, 16, 32, false, 0, DType.F16, [0, 65, 10, 2] },
+        { 6, 3, 0, 40, 24, false, 0, DType.F32, [3, 40] },
+        { 5, 2, 1, 17, 33, false, 0, DType.F16, [30, 20, 0, 1] },
+        { 5, 2, 1, 17, 33, false, 0, DType.F32, [30, 20, 0, 1] },
+        { 16, 16, 0, 36, 32, true, 0, DType.F16, [0, 33] },
+        { 16, 16, 0, 40, 36, true, 0, DType.F32, [50, 1] },
+        { 20, 20, 0, 35, 33, true, 0, DType.F16, [7, 3, 18, 1] },
+        { 4, 4, 0, 8, 8, false, 7, DType.F16, [0, 40, 100, 1] },
+        { 4, 2, 0, 8, 12, false, 40, DType.F32, [0, 100] },
+        { 2, 2, 0, 8, 8, false, 100, DType.F16, [3000, 1, 1020, 30, 2040, 20] },
+        { 2, 1, 0, 8, 8, false, 0, DType.F16, [3000, 1, 1010, 40, 4096, 1] },
+        { 70, 70, 0, 4, 4, false, 0, DType.F16, [20, 2] },
+        { 9, 3, 3, 20, 20, false, 1, DType.F16, [20, 20] },
+        { 4, 4, 0, 8, 8, true, 0, DType.F16, [7000, 3] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Attention_equals_the_reference_bit_for_bit(
+        int heads, int group, int firstHead, int keyWidth, int valueWidth, bool inKeys, int window, DType type, int[] sequences)
+    {
+        int firstKvHead = firstHead / group, numKvHeads = ((firstHead + heads - 1) / group) - firstKvHead + 1;
+        var layout = new KvLayout(numKvHeads, keyWidth, valueWidth, inKeys, window);
+        var shape = new AttentionShape(heads, firstHead, group, firstKvHead, 0.37f);
+        using var reference = new ReferenceDevice();
+        float[] expected = Run(reference, layout, shape, type, sequences);
+        CpuDevices.ForEach(device => CpuDevices.AssertSameBits(expected, Run(device, layout, shape, type, sequences), device.Name));
+    }
+
+    private static float[] Run(Device device, KvLayout layout, AttentionShape shape, DType type, int[] sequences)
+    {
+        int numPages = 1;
+        for (int i = 0; i < sequences.Length; i += 2) numPages += ((sequences[i] + sequences[i + 1] + 15) / 16) + 2;
+        using KvCache cache = device.CreateKvCache(layout, type, numPages);
+        FillWithNan(cache);
+        var past = new StepBatch();
+        var batch = new StepBatch();
+        int page = numPages;
+        for (int i = 0; i < sequences.Length; i += 2)
+        {
+            int[] pages = [.. Enumerable.Range(0, (sequences[i] + sequences[i + 1] + 15) / 16).Select(_ => --page)];
+            if (sequences[i] > 0) past.AddSequence(0, sequences[i], pages);
+            batch.AddSequence(sequences[i], sequences[i + 1], pages);
+        }
+        Append(device, cache, layout, past, 1);
+        Append(device, cache, layout, batch, 2);
+        int columns = shape.NumHeads * layout.KeyWidth;
+        Tensor query = device.Write(CpuDevices.Random(batch.NumRows * columns, 3), batch.NumRows, columns);
+        return device.Read(device.Attention(query, cache, batch, shape)).ToArray();
+    }
+
+    private static void Append(Device device, KvCache cache, KvLayout layout, StepBatch batch, int seed)
+    {
+        int keys = layout.NumKvHeads * layout.KeyWidth, values = layout.NumKvHeads * layout.ValueWidth;
+        Tensor key = device.Write(CpuDevices.Random(batch.NumRows * keys, seed), batch.NumRows, keys);
+        Tensor value = device.Write(CpuDevices.Random(batch.NumRows * values, seed + 10), batch.NumRows, values);
+        device.AppendKv(cache, batch, key, layout.ValuesInKeys ? null : value);
+    }
+
+    private static unsafe void FillWithNan(KvCache cache) => new Span<byte>((void*)cache.Address, checked((int)(cache.NumPages * cache.PageBytes))).Fill(0xFF);
+}
