@@ -56,8 +56,8 @@ public partial class ReferenceDevice : Device
     /// <inheritdoc/>
     protected override unsafe ReadOnlySpan<float> ReadCore(Tensor x) => new(x.Pointer, checked(x.NumRows * x.NumColumns));
 
-    /// <summary>A row of a tensor.</summary>
-    private protected static unsafe Span<float> Row(Tensor x, int row) => new(x.Row(row), x.NumColumns);
+    // A row of a tensor.
+    private static unsafe Span<float> Row(Tensor x, int row) => new(x.Row(row), x.NumColumns);
 
     // Bytes at an address of this device, [count].
     private static unsafe Span<byte> Bytes(nint address, int count) => new((void*)address, count);
