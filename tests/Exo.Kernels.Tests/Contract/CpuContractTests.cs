@@ -10,10 +10,6 @@ internal static class CpuSubjects
     ];
 }
 
-public sealed class CpuMatMulContractTests() : MatMulContractTests(CpuSubjects.Create());
-
 public sealed class CpuElementwiseContractTests() : ElementwiseContractTests(CpuSubjects.Create());
 
 public sealed class CpuAttentionContractTests() : AttentionContractTests(CpuSubjects.Create());
-
-public sealed class CpuMoeContractTests() : MoeContractTests(CpuSubjects.Create());
