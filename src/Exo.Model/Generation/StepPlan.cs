@@ -48,6 +48,27 @@ public sealed record SamplingSettings
 
     /// <summary>Tokens whose log probabilities are given beside the chosen one's; -1 = none at all.</summary>
     public int NumTopLogprobs { get; init; } = -1;
+
+    /// <summary>Refuses settings outside their ranges, by name.</summary>
+    /// <exception cref="RequestException">Says which and what was expected.</exception>
+    public void Validate()
+    {
+        Require(Temperature is >= 0 and <= 1000, nameof(Temperature), Temperature, "0 to 1000");
+        Require(TopK >= 0, nameof(TopK), TopK, "0 or more");
+        Require(TopP is > 0 and <= 1, nameof(TopP), TopP, "more than 0, at most 1");
+        Require(MinP is >= 0 and <= 1, nameof(MinP), MinP, "0 to 1");
+        Require(RepetitionPenalty is > 0 and <= 1000, nameof(RepetitionPenalty), RepetitionPenalty, "more than 0, at most 1000");
+        Require(float.Abs(PresencePenalty) <= 1000, nameof(PresencePenalty), PresencePenalty, "-1000 to 1000");
+        Require(float.Abs(FrequencyPenalty) <= 1000, nameof(FrequencyPenalty), FrequencyPenalty, "-1000 to 1000");
+        Require(NumTopLogprobs is >= -1 and <= 1000, nameof(NumTopLogprobs), NumTopLogprobs, "-1 to 1000");
+        foreach ((int id, float bias) in LogitBias)
+            Require(id >= 0 && float.Abs(bias) <= 1000, nameof(LogitBias), bias, "ids of 0 or more, biases from -1000 to 1000");
+
+        static void Require(bool holds, string name, double value, string expected)
+        {
+            if (!holds) throw new RequestException($"{name}: expected {expected}, got {value}");
+        }
+    }
 }
 
 /// <summary>What ranks must know of a sequence when it enters an epoch: how it is sampled, and all its tokens so far.</summary>
