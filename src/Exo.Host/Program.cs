@@ -1,1 +1,21 @@
-Console.WriteLine("exo");
+using System.CommandLine;
+using Exo.Host.Commands;
+using Exo.Model;
+using Exo.Model.Generation;
+using Exo.Model.Text;
+using Exo.Model.Weights;
+
+var root = new RootCommand("Runs language models on the computers you own.") { RunCommand.Create() };
+try
+{
+    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (OperationCanceledException)
+{
+    return 130;
+}
+catch (Exception e) when (e is ModelException or SafetensorsException or TokenizerException or ChatTemplateException or RequestException)
+{
+    await Console.Error.WriteLineAsync($"exo: {e.Message}");
+    return 1;
+}

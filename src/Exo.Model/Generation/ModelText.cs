@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Exo.Model.Text;
 
 namespace Exo.Model.Generation;
@@ -5,6 +6,14 @@ namespace Exo.Model.Generation;
 /// <summary>The text side of a model: its tokenizer, its chat template if it has one, and the ids that end an answer.</summary>
 public sealed record ModelText(Tokenizer Tokenizer, ChatTemplate? ChatTemplate, IReadOnlyCollection<int> EndTokenIds)
 {
+    /// <summary>
+    /// The prompt ids of a conversation ([{role, content}, ...]) by the model's chat template. A model without one takes the last message
+    /// as plain text.
+    /// </summary>
+    public int[] EncodeChat(JsonArray messages, JsonArray? tools = null, JsonObject? variables = null) => ChatTemplate is null
+        ? Tokenizer.Encode(messages[^1]?["content"]?.ToString() ?? "", AddSpecialTokens.ByPostProcessor)
+        : Tokenizer.Encode(ChatTemplate.Render(messages, tools, addGenerationPrompt: true, variables));
+
     /// <summary>Reads a model folder.</summary>
     public static ModelText Load(string folder)
     {
