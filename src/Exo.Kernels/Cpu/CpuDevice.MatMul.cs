@@ -1,23 +1,142 @@
 namespace Exo.Kernels;
 
-public sealed partial class CpuDevice
+public sealed unsafe partial class CpuDevice
 {
+    private const int SmallPreparation = 1 << 15;
+    private readonly GrowingBuffer _activations = new();
+    private readonly GrowingBuffer _threadScratch = new();
+    private readonly GrowingBuffer _states = new();
+    private KernelTable _kernels;
+
     /// <inheritdoc/>
     protected override Weight LoadCore(ReadOnlySpan<WeightSource> parts, ActivationFormat activations, Leaves? leaves) =>
-        throw new NotSupportedException(nameof(LoadCore));
+        Packer.Pack(parts, activations, leaves, Team);
 
     /// <inheritdoc/>
-    protected override void EmbedCore(Weight table, int firstId, ReadOnlySpan<int> ids, Tensor output, nint present) => throw new NotSupportedException(nameof(EmbedCore));
+    protected override void MatMulCore(Tensor x, Weight weight, Tensor output) => MatMuls([TaskOf(x, weight, output)]);
 
     /// <inheritdoc/>
-    protected override void MatMulCore(Tensor x, Weight weight, Tensor output) => throw new NotSupportedException(nameof(MatMulCore));
-
-    /// <inheritdoc/>
-    protected override void MatMulPartialCore(Tensor x, Weight weight, Tensor output) => throw new NotSupportedException(nameof(MatMulPartialCore));
+    protected override void MatMulPartialCore(Tensor x, Weight weight, Tensor output) => MatMuls([TaskOf(x, weight, output)]);
 
     /// <summary>
-    /// Many products in one parallel region (the experts of a layer, say): activations are quantized once where neighbouring tasks share
-    /// them. Allocates nothing. Not to be called from inside a region.
+    /// Many products in one parallel region (the experts of a layer, say): activations are rounded once where neighbouring tasks share
+    /// them. Allocates nothing in a steady state. Not to be called from inside a region.
     /// </summary>
-    internal void MatMuls(ReadOnlySpan<MatMulTask> tasks) => throw new NotSupportedException(nameof(MatMuls));
+    internal void MatMuls(ReadOnlySpan<MatMulTask> tasks)
+    {
+        if (tasks.Length == 0) return;
+        fixed (KernelTable* kernels = &_kernels)
+        {
+            var states = (MatMulState*)_states.Reserve((nint)tasks.Length * sizeof(MatMulState));
+            int depth = 1;
+            for (int i = 0; i < tasks.Length; i++)
+            {
+                states[i] = StateOf(tasks[i]);
+                depth = Math.Max(depth, states[i].Weight->Plan.MaxDepth);
+            }
+            nint scratchStride = (MatMulPieces.ScratchBytes(depth) + 4095) / 4096 * 4096;
+            var job = new MatMulJob
+            {
+                Kernels = kernels,
+                States = states,
+                NumStates = tasks.Length,
+                Scratch = (byte*)_threadScratch.Reserve(scratchStride * NumThreads),
+                ScratchStride = scratchStride,
+            };
+            Prepare(&job);
+            Team.Run(job.CutPieces(NumThreads), &MatMulPieces.Run, &job);
+        }
+    }
+
+    private static MatMulTask TaskOf(Tensor x, Weight weight, Tensor output) => new()
+    {
+        Weight = (CpuWeight)weight,
+        X = x.Pointer,
+        XStride = x.RowStride,
+        NumTokens = x.NumRows,
+        Destination = output.Pointer,
+        RowStride = output.RowStride,
+        VectorStride = (nint)x.NumRows * output.RowStride,
+    };
+
+    private static bool SharesActivations(MatMulState* a, MatMulState* b)
+    {
+        if (a->X != b->X || a->XStride != b->XStride || a->NumTokens != b->NumTokens) return false;
+        if (a->Weight->HasInteger != b->Weight->HasInteger || a->Weight->HasFloat != b->Weight->HasFloat) return false;
+        ColumnPlan* p = &a->Weight->Plan, q = &b->Weight->Plan;
+        return a->Weight->NumColumns == b->Weight->NumColumns && p->NumBlocks == q->NumBlocks
+            && new ReadOnlySpan<int>(p->BlockColumns, p->NumBlocks).SequenceEqual(new ReadOnlySpan<int>(q->BlockColumns, q->NumBlocks));
+    }
+
+    private MatMulState StateOf(in MatMulTask task)
+    {
+        int blocks = MatMulJob.CeilDivide(task.NumTokens, MatMulJob.MaxBlockTokens);
+        int blockTokens = MatMulJob.CeilDivide(task.NumTokens, Math.Max(blocks, 1));
+        return new MatMulState
+        {
+            Weight = task.Weight.Packed,
+            X = task.X,
+            XStride = task.XStride,
+            NumTokens = task.NumTokens,
+            Destination = task.Destination,
+            RowStride = task.RowStride,
+            VectorStride = task.VectorStride,
+            Output = task.Output,
+            BlockTokens = MatMulJob.CeilDivide(blockTokens, _kernels.TileRows) * _kernels.TileRows,
+        };
+    }
+
+    /// <summary>Gives every product its share of the activation memory and fills it, on all threads where that pays.</summary>
+    private void Prepare(MatMulJob* job)
+    {
+        nint bytes = 0;
+        for (int i = 0; i < job->NumStates; i++) bytes = Place(job->States + i, null, bytes);
+        var memory = (byte*)_activations.Reserve(bytes);
+        nint offset = 0;
+        int numPieces = 0;
+        long numFloats = 0;
+        for (int i = 0; i < job->NumStates; i++)
+        {
+            MatMulState* state = job->States + i;
+            if (i > 0 && SharesActivations(state - 1, state))
+            {
+                state->Tiles = (state - 1)->Tiles;
+                state->Quants = (state - 1)->Quants;
+                state->Scales = (state - 1)->Scales;
+                state->Sums = (state - 1)->Sums;
+                state->IsPrepared = true;
+            }
+            else
+            {
+                offset = Place(state, memory, offset);
+                numFloats += (long)state->NumTokens * state->Weight->NumColumns;
+            }
+            numPieces += ActivationPieces.Count(state, _kernels.TileRows);
+        }
+        if (numFloats > SmallPreparation)
+        {
+            Team.Run(numPieces, &ActivationPieces.Run, job);
+            return;
+        }
+        for (int piece = 0; piece < numPieces; piece++) ActivationPieces.Run(job, piece, 0);
+    }
+
+    private nint Place(MatMulState* state, byte* memory, nint offset)
+    {
+        nint tokens = MatMulJob.CeilDivide(state->NumTokens, _kernels.TileRows) * _kernels.TileRows, blocks = tokens * state->Weight->Plan.NumBlocks;
+        if (state->Weight->HasFloat && state->NumTokens > 1)
+        {
+            state->Tiles = (float*)(memory + offset);
+            offset += Lines(tokens * state->Weight->NumColumns * sizeof(float));
+        }
+        if (!state->Weight->HasInteger) return offset;
+        state->Quants = (sbyte*)(memory + offset);
+        offset += Lines(blocks * ColumnPlan.BlockSize);
+        state->Scales = (float*)(memory + offset);
+        offset += Lines(blocks * sizeof(float));
+        state->Sums = (int*)(memory + offset);
+        return offset + Lines(blocks * sizeof(int));
+    }
+
+    private static nint Lines(nint bytes) => (bytes + 63) / 64 * 64;
 }

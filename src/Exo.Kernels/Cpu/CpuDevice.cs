@@ -16,6 +16,7 @@ public sealed unsafe partial class CpuDevice : Device
         if (!IsaSupport.IsAvailable(isa)) throw new PlatformNotSupportedException($"this machine has no {isa}: it has {string.Join(", ", IsaSupport.Available)}");
         Isa = isa;
         Team = new ThreadTeam(threads);
+        _kernels = KernelTable.Create(isa);
     }
 
     /// <summary>The instruction set in use.</summary>
@@ -68,6 +69,9 @@ public sealed unsafe partial class CpuDevice : Device
             _attentionUnits.Dispose();
             _attentionScratch.Dispose();
             foreach (NativeBuffer vector in _vectors) vector.Dispose();
+            _activations.Dispose();
+            _threadScratch.Dispose();
+            _states.Dispose();
         }
         base.Dispose(disposing);
     }

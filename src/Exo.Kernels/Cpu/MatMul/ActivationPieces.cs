@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+using Exo.Kernels.Numerics;
+
+namespace Exo.Kernels;
+
+/// <summary>
+/// Activations made ready for the kernels: rounded to int8 blocks, and, for several tokens and float panels, laid out by tiles so that
+/// a kernel reads the tokens of one column side by side. A piece is one tile of tokens of one product.
+/// </summary>
+internal static unsafe class ActivationPieces
+{
+    /// <summary>Pieces that a product needs.</summary>
+    public static int Count(MatMulState* state, int tileRows) => MatMulJob.CeilDivide(state->NumTokens, tileRows);
+
+    /// <summary>Prepares one piece.</summary>
+    public static void Run(void* argument, int piece, int worker)
+    {
+        var job = (MatMulJob*)argument;
+        MatMulState* state = job->States;
+        for (int count = Count(state, job->Kernels->TileRows); piece >= count; count = Count(state, job->Kernels->TileRows))
+        {
+            piece -= count;
+            state++;
+        }
+        if (state->IsPrepared) return;
+        int first = piece * job->Kernels->TileRows, end = Math.Min(first + job->Kernels->TileRows, state->NumTokens);
+        if (state->Weight->HasInteger)
+            for (int token = first; token < end; token++) Quantize(state, token);
+        if (state->Weight->HasFloat && state->NumTokens > 1) LayOutTile(state, first, end, job->Kernels->RoundRows(end - first));
+    }
+
+    private static void Quantize(MatMulState* state, int token)
+    {
+        ColumnPlan* plan = &state->Weight->Plan;
+        QuantizedRow row = state->Row(token);
+        float* x = state->X + ((nint)token * state->XStride);
+        for (int block = 0; block < plan->NumBlocks; block++)
+        {
+            int start = plan->BlockColumns[block], count = plan->BlockColumns[block + 1] - start;
+            sbyte* quants = row.Quants + ((nint)block * ColumnPlan.BlockSize);
+            row.Scales[block] = Int8Blocks.Quantize(x + start, count, quants, out int sum);
+            row.Sums[block] = sum;
+            for (int i = count; i < ColumnPlan.BlockSize; i++) quants[i] = 0;
+        }
+    }
+
+    /// <summary>[column][rows]; rows beyond the last token are zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void LayOutTile(MatMulState* state, int first, int end, int rows)
+    {
+        nint numColumns = state->Weight->NumColumns;
+        float* to = state->Tiles + (first * numColumns);
+        for (int r = 0; r < rows; r++)
+        {
+            float* x = state->X + ((nint)(first + r) * state->XStride);
+            bool isReal = first + r < end;
+            for (nint k = 0; k < numColumns; k++) to[(k * rows) + r] = isReal ? x[k] : 0f;
+        }
+    }
+}

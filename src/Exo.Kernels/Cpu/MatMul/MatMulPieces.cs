@@ -1,0 +1,146 @@
+namespace Exo.Kernels;
+
+/// <summary>What the threads of the team do with a job: prepare activations, then multiply.</summary>
+internal static unsafe class MatMulPieces
+{
+    private const int TileColumns = 256;
+    private const int TileBlocks = 32;
+
+    /// <summary>Floats of a thread's scratch before the stack of sums: two unpacked panels of TileColumns.</summary>
+    private const int UnpackedFloats = 2 * TileColumns * PackedWeight.PanelRows;
+
+    /// <summary>Bytes of scratch that a thread needs for a weight whose leaves stack up <paramref name="depth"/> sums.</summary>
+    public static nint ScratchBytes(int depth) =>
+        sizeof(float) * (UnpackedFloats
+            + ((nint)depth * MatMulJob.MaxPiecePanels * (MatMulJob.MaxBlockTokens + KernelTable.MaxTileRows) * PackedWeight.PanelRows));
+
+    /// <summary>Multiplies one piece.</summary>
+    public static void Run(void* argument, int piece, int worker)
+    {
+        var job = (MatMulJob*)argument;
+        job->Find(ref piece, out MatMulState* state, out PackedPart* part);
+        byte* scratch = job->Scratch + (worker * job->ScratchStride);
+        if (state->NumTokens == 1) RunStreams(job, state, part, piece, (float*)scratch);
+        else RunTiles(job, state, part, piece, (float*)scratch);
+    }
+
+    private static void RunStreams(MatMulJob* job, MatMulState* state, PackedPart* part, int piece, float* scratch)
+    {
+        int distance = part->NumPanels / MatMulJob.NumStreams, step = job->PiecePositions(part);
+        int start = piece * step, end = Math.Min(start + step, distance);
+        if (start >= distance)
+        {
+            int left = part->NumPanels % MatMulJob.NumStreams;
+            RunPosition(job, state, part, part->NumPanels - left, 1, left, scratch);
+            return;
+        }
+        for (int position = start; position < end; position++)
+            RunPosition(job, state, part, position, distance, MatMulJob.NumStreams, scratch);
+    }
+
+    private static void RunPosition(MatMulJob* job, MatMulState* state, PackedPart* part, int panel, int step, int numPanels, float* scratch)
+    {
+        ColumnPlan* plan = &state->Weight->Plan;
+        var sums = new LeafStack(state, part, scratch, panel, step, numPanels, 0, 1, 1);
+        QuantizedRow row = state->Row(0);
+        byte* panels = part->Panel(panel);
+        nint distance = step * part->PanelBytes;
+        for (int leaf = 0; leaf < plan->NumLeaves; leaf++)
+        {
+            if (part->IsInteger)
+            {
+                sums.ClearTop();
+                var kernel = job->Kernels->Integers(part->Format);
+                kernel(part, panels, distance, numPanels, plan->LeafBlocks[leaf], plan->LeafBlocks[leaf + 1], &row, sums.Top, sums.PanelFloats);
+            }
+            else
+            {
+                RunFloats(job->Kernels, part, state->X, panels, distance, numPanels, plan->LeafColumns[leaf], plan->LeafColumns[leaf + 1], sums.Top);
+            }
+            sums.Finish(leaf);
+        }
+    }
+
+    private static void RunFloats(
+        KernelTable* kernels, PackedPart* part, float* x, byte* panels, nint distance, int numPanels, int start, int end, float* sums)
+    {
+        if (numPanels == MatMulJob.NumStreams)
+        {
+            var four = kernels->FourStreams(part->Format);
+            four(x, panels, distance, start, end, sums);
+            return;
+        }
+        var one = kernels->OneStream(part->Format);
+        for (int p = 0; p < numPanels; p++) one(x, panels + (p * distance), distance, start, end, sums + (p * PackedWeight.PanelRows));
+    }
+
+    private static void RunTiles(MatMulJob* job, MatMulState* state, PackedPart* part, int piece, float* scratch)
+    {
+        int step = job->PiecePanels(part), chunks = MatMulJob.CeilDivide(part->NumPanels, step);
+        int panel = piece % chunks * step, numPanels = Math.Min(step, part->NumPanels - panel);
+        int token = piece / chunks * state->BlockTokens, numTokens = Math.Min(state->BlockTokens, state->NumTokens - token);
+        int allocated = numTokens + KernelTable.MaxTileRows;
+        var sums = new LeafStack(state, part, scratch + UnpackedFloats, panel, 1, numPanels, token, numTokens, allocated);
+        ColumnPlan* plan = &state->Weight->Plan;
+        for (int leaf = 0; leaf < plan->NumLeaves; leaf++)
+        {
+            int start = plan->LeafColumns[leaf], end = plan->LeafColumns[leaf + 1];
+            if (part->IsInteger || start == end) sums.ClearTop();
+            if (part->IsInteger)
+            {
+                for (int block = plan->LeafBlocks[leaf]; block < plan->LeafBlocks[leaf + 1]; block += TileBlocks)
+                    RunIntegers(job->Kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + TileBlocks, plan->LeafBlocks[leaf + 1]), sums);
+            }
+            else
+            {
+                for (int column = start; column < end; column += TileColumns)
+                    RunFloatTiles(job->Kernels, state, part, panel, numPanels, token, numTokens, column, Math.Min(column + TileColumns, end), column != start, sums, scratch);
+            }
+            sums.Finish(leaf);
+        }
+    }
+
+    private static void RunIntegers(
+        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, LeafStack sums)
+    {
+        var kernel = kernels->Integers(part->Format);
+        for (int t = 0; t < numTokens; t++)
+        {
+            QuantizedRow row = state->Row(token + t);
+            kernel(part, part->Panel(panel), part->PanelBytes, numPanels, start, end, &row, sums.Top + (t * PackedWeight.PanelRows), sums.PanelFloats);
+        }
+    }
+
+    private static void RunFloatTiles(
+        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, bool load, LeafStack sums, float* scratch)
+    {
+        nint columns = end - start, numColumns = state->Weight->NumColumns;
+        for (int p = 0; p < numPanels; p += kernels->TilePanels)
+        {
+            // An odd last panel is multiplied twice, both times into the same sums.
+            bool isPair = kernels->TilePanels == 2 && p + 1 < numPanels;
+            float* panels = Unpacked(kernels, part, panel + p, isPair ? 2 : 1, start, columns, scratch, out nint panelStep);
+            float* to = sums.Top + (p * sums.PanelFloats);
+            for (int t = 0; t < numTokens; t += kernels->TileRows)
+            {
+                int rows = kernels->RoundRows(Math.Min(kernels->TileRows, numTokens - t));
+                float* x = state->Tiles + ((token + t) * numColumns) + (start * rows);
+                kernels->Tile(rows)(x, panels, isPair ? panelStep : 0, columns, to + (t * PackedWeight.PanelRows), isPair ? sums.PanelFloats : 0, load ? 1 : 0);
+            }
+        }
+    }
+
+    private static float* Unpacked(KernelTable* kernels, PackedPart* part, int panel, int count, int start, nint columns, float* scratch, out nint panelStep)
+    {
+        if (part->Format == PanelFormat.F32)
+        {
+            panelStep = part->PanelBytes / sizeof(float);
+            return (float*)part->Panel(panel) + ((nint)start * PackedWeight.PanelRows);
+        }
+        panelStep = TileColumns * PackedWeight.PanelRows;
+        var unpack = kernels->Unpack(part->Format);
+        for (int p = 0; p < count; p++)
+            unpack(part->Panel(panel + p) + ((nint)start * PackedWeight.PanelRows * sizeof(ushort)), columns, scratch + (p * panelStep));
+        return scratch;
+    }
+}

@@ -1,0 +1,159 @@
+namespace Exo.Kernels;
+
+/// <summary>
+/// Packs the parts of a weight into panels of 16 outputs: one parallel pass over the source, which writes (and so first touches) the
+/// packed memory; nothing else of the weight's size is allocated.
+/// </summary>
+internal static unsafe class Packer
+{
+    private const nint PieceBytes = 512 << 10;
+    private const int Line = 64;
+    private const int SetBytes = 4096;
+    private const int SmallestGap = 256;
+
+    /// <summary>Packs checked parts with all threads of <paramref name="team"/>.</summary>
+    public static CpuWeight Pack(ReadOnlySpan<WeightSource> sources, ActivationFormat activations, Leaves? leaves, ThreadTeam team)
+    {
+        int startColumn = sources[0].StartColumn, numColumns = sources[0].NumColumns;
+        ColumnPlan plan = ColumnPlan.Create(startColumn, numColumns, leaves, out NativeBuffer planMemory);
+        var memory = new List<IDisposable>();
+        var parts = new List<PackedPart>();
+        int numRows = 0;
+        try
+        {
+            foreach (WeightSource source in sources)
+            {
+                if (source.NumRows == 0) continue;
+                parts.Add(PackPart(source, activations, plan, numRows, team, memory));
+                numRows += source.NumRows;
+            }
+        }
+        catch
+        {
+            foreach (IDisposable buffer in memory) buffer.Dispose();
+            planMemory.Dispose();
+            throw;
+        }
+        return new CpuWeight(numRows, numColumns, startColumn, leaves, [.. parts], plan, planMemory, [.. memory]);
+    }
+
+    private static PackedPart PackPart(
+        WeightSource source, ActivationFormat activations, ColumnPlan plan, int firstRow, ThreadTeam team, List<IDisposable> memory)
+    {
+        bool isInteger = source.Format.IsAffine() && activations == ActivationFormat.Int8;
+        var part = new PackedPart
+        {
+            Format = PanelFormatOf(source.Format, isInteger),
+            FirstRow = firstRow,
+            NumRows = source.NumRows,
+            NumPanels = (source.NumRows + PackedWeight.PanelRows - 1) / PackedWeight.PanelRows,
+        };
+        var job = new PackJob(source, plan);
+        if (isInteger)
+        {
+            AffinePacker.ChooseHeaders(ref part, source, &job, team);
+            part.PanelBytes = AffinePacker.LayOutBlocks(ref part, source, plan, memory);
+        }
+        else
+        {
+            part.PanelBytes = (nint)source.NumColumns * PackedWeight.PanelRows * (part.Format == PanelFormat.F32 ? 4 : 2);
+        }
+        part.PanelBytes = SpreadStreams(part.PanelBytes, part.NumPanels);
+        var panels = new LargeBuffer(part.NumPanels * part.PanelBytes);
+        memory.Add(panels);
+        part.Panels = (byte*)panels.Address;
+        if (source.RowBias is { } bias)
+        {
+            var rowBias = new NativeBuffer((nint)bias.Length * sizeof(float));
+            memory.Add(rowBias);
+            part.RowBias = (float*)rowBias.Address;
+            bias.CopyTo(new Span<float>(part.RowBias, bias.Length));
+        }
+        job.Part = &part;
+        job.PanelsPerPiece = (int)Math.Clamp(PieceBytes / Math.Max(part.PanelBytes, 1), 1, part.NumPanels);
+        int numPieces = (part.NumPanels + job.PanelsPerPiece - 1) / job.PanelsPerPiece;
+        team.Run(numPieces, PackerOf(source.Format, isInteger), &job);
+        return part;
+    }
+
+    private static PanelFormat PanelFormatOf(WeightFormat format, bool isInteger) => format switch
+    {
+        WeightFormat.F16 => PanelFormat.F16,
+        WeightFormat.BF16 => PanelFormat.BF16,
+        WeightFormat.Affine4 when isInteger => PanelFormat.Int4,
+        WeightFormat.Affine8 when isInteger => PanelFormat.Int8,
+        _ => PanelFormat.F32,
+    };
+
+    private static delegate*<void*, int, int, void> PackerOf(WeightFormat format, bool isInteger) => format switch
+    {
+        WeightFormat.F32 => &FloatPacker.PackF32,
+        WeightFormat.F16 or WeightFormat.BF16 => &FloatPacker.Pack16,
+        WeightFormat.Affine4 => isInteger ? &AffinePacker.PackInt4 : &FloatPacker.Dequantize,
+        _ => isInteger ? &AffinePacker.PackInt8 : &FloatPacker.Dequantize,
+    };
+
+    /// <summary>
+    /// Rounds a panel up to lines, and further while the starts of the four streams that decoding walks side by side would fall into
+    /// the same cache sets.
+    /// </summary>
+    private static nint SpreadStreams(nint panelBytes, int numPanels)
+    {
+        nint rounded = Math.Max((panelBytes + Line - 1) / Line * Line, Line);
+        int distance = numPanels / MatMulJob.NumStreams;
+        for (nint padded = rounded; distance > 0 && padded < rounded + (16 * Line); padded += Line)
+        {
+            bool apart = true;
+            for (int s = 1; s < MatMulJob.NumStreams; s++)
+            {
+                nint gap = s * distance * padded % SetBytes;
+                apart &= gap >= SmallestGap && gap <= SetBytes - SmallestGap;
+            }
+            if (apart) return padded;
+        }
+        return rounded;
+    }
+}
+
+/// <summary>One part being packed, as the threads see it.</summary>
+internal unsafe struct PackJob(WeightSource source, ColumnPlan plan)
+{
+    public readonly byte* Source = (byte*)source.Address;
+    public readonly nint RowBytes = source.RowBytes;
+    public readonly int StartColumn = source.StartColumn;
+    public readonly int NumColumns = source.NumColumns;
+    public readonly int NumRows = source.NumRows;
+    public readonly int Bits = source.Format.Bits();
+    public readonly byte* Scales = (byte*)source.Scales;
+    public readonly byte* Biases = (byte*)source.Biases;
+    public readonly DType ScaleType = source.ScaleType;
+    public readonly int GroupSize = source.GroupSize;
+    public readonly int GroupsPerRow = source.GroupSize == 0 ? 0 : source.RowLength / source.GroupSize;
+    public readonly ColumnPlan Plan = plan;
+    public PackedPart* Part;
+    public int PanelsPerPiece;
+    public int Flags;
+
+    /// <summary>The panels of a piece.</summary>
+    public readonly void Panels(int piece, out int first, out int end)
+    {
+        first = piece * PanelsPerPiece;
+        end = Math.Min(first + PanelsPerPiece, Part->NumPanels);
+    }
+
+    /// <summary>Real rows of a panel.</summary>
+    public readonly int RowsOf(int panel) => Math.Min(PackedWeight.PanelRows, NumRows - (panel * PackedWeight.PanelRows));
+
+    /// <summary>Scale of the group <paramref name="group"/> of a row.</summary>
+    public readonly float Scale(nint row, int group) => ReadFloat(Scales, (row * GroupsPerRow) + group, ScaleType);
+
+    /// <summary>Bias of the group <paramref name="group"/> of a row.</summary>
+    public readonly float Bias(nint row, int group) => ReadFloat(Biases, (row * GroupsPerRow) + group, ScaleType);
+
+    private static float ReadFloat(byte* values, nint index, DType type) => type switch
+    {
+        DType.F32 => ((float*)values)[index],
+        DType.F16 => (float)((Half*)values)[index],
+        _ => BitConverter.Int32BitsToSingle(((ushort*)values)[index] << 16),
+    };
+}
