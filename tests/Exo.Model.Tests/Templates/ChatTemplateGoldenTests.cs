@@ -8,14 +8,15 @@ namespace Exo.Model.Tests.Templates;
 /// <summary>Everything that jinja2 3.1, set up as transformers does, was asked to render.</summary>
 public class ChatTemplateGoldenTests
 {
-    private static readonly Lazy<JsonObject> s_cases =
-        new(() => Read(Path.Combine(SharedFolder.Golden, "jinja", "cases.json")));
-
-    public static TheoryData<int, string> Cases()
+    public static TheoryData<string, int, string> Cases()
     {
-        var cases = new TheoryData<int, string>();
-        JsonArray all = s_cases.Value["cases"]!.AsArray();
-        for (int i = 0; i < all.Count; i++) cases.Add(i, (string)all[i]!["template"]!);
+        var cases = new TheoryData<string, int, string>();
+        foreach (string file in new[] { "cases.json", "more.json" })
+        {
+            JsonArray all = Golden(file)["cases"]!.AsArray();
+            for (int i = 0; i < all.Count; i++) cases.Add(file, i, (string)all[i]!["template"]!);
+        }
+
         return cases;
     }
 
@@ -35,9 +36,9 @@ public class ChatTemplateGoldenTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Case_renders_as_jinja2_does(int index, string template)
+    public void Case_renders_as_jinja2_does(string file, int index, string template)
     {
-        JsonObject golden = s_cases.Value;
+        JsonObject golden = Golden(file);
         JsonNode expected = golden["cases"]![index]!;
         Check(
             expected,
@@ -81,15 +82,19 @@ public class ChatTemplateGoldenTests
 
     private static ChatTemplateError KindOf(string name) => name switch
     {
-        "TemplateSyntaxError" => ChatTemplateError.Syntax,
+        "TemplateSyntaxError" or "SyntaxError" => ChatTemplateError.Syntax,
         "TemplateAssertionError" => ChatTemplateError.UnknownName,
         "UndefinedError" => ChatTemplateError.Undefined,
         "TypeError" => ChatTemplateError.Type,
+        "ValueError" or "FilterArgumentError" or "IndexError" or "KeyError" or "OverflowError" => ChatTemplateError.Value,
+        "TemplateRuntimeError" => ChatTemplateError.Runtime,
         "ZeroDivisionError" => ChatTemplateError.ZeroDivision,
         "SecurityError" => ChatTemplateError.Security,
         "TemplateError" => ChatTemplateError.Raised,
         _ => throw new ArgumentException(name),
     };
+
+    private static JsonObject Golden(string file) => Read(Path.Combine(SharedFolder.Golden, "jinja", file));
 
     private static JsonObject Read(string file) => JsonNode.Parse(File.ReadAllText(file))!.AsObject();
 }

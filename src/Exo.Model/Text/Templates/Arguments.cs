@@ -41,6 +41,8 @@ internal sealed class Signature
             values[i] = value;
         }
 
+        foreach (object? value in values)
+            if (Types.TextOrNull(value) is string text) context.Budget.PayText(text.Length);
         for (int i = 0; i < _required; i++)
             if (values[i] is Missing) throw TemplateFault.Type($"{_function}() missing required argument: '{_names[i]}'");
         return new Bound(context, _function, _names, values);

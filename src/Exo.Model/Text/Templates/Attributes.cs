@@ -21,14 +21,14 @@ internal static class Attributes
     public static object? Item(RenderContext context, object? value, object? key)
     {
         if (value is Undefined undefined) throw undefined.Fault;
-        if (TryElement(value, key, out object? element)) return element;
+        if (TryElement(context, value, key, out object? element)) return element;
         if (Types.TextOrNull(key) is string name) return TryAttribute(context, value, name, out object? found) ? found : NoAttribute(value, name);
         return new Undefined($"{Types.Describe(value)} has no element {Repr.Of(context, key)}");
     }
 
-    public static Undefined NoAttribute(object? value, string name) => new($"{Repr.Quote(Types.Describe(value))} has no attribute {Repr.Quote(name)}");
+    public static Undefined NoAttribute(object? value, string name) => new($"{Repr.Quote(Types.Describe(value))} has no attribute {Repr.Short(name)}");
 
-    private static bool TryElement(object? value, object? key, out object? element)
+    private static bool TryElement(RenderContext context, object? value, object? key, out object? element)
     {
         element = null;
         if (value is DictValue dict) return key is not (ListValue or DictValue) && dict.TryGet(key, out element);
@@ -46,6 +46,7 @@ internal static class Attributes
                 return true;
             case string or Markup:
                 string text = Types.TextOrNull(value)!;
+                context.Budget.PayText(text.Length);
                 if (!InRange(index, PythonText.Length(text), out int at)) return false;
                 int start = PythonText.IndexOfCodePoint(text, at);
                 element = text.Substring(start, PythonText.IndexOfCodePoint(text[start..Math.Min(text.Length, start + 2)], 1));

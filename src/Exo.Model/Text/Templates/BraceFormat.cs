@@ -92,8 +92,6 @@ internal sealed class BraceFormat(RenderContext context, Arguments arguments)
                 value = Attributes.Item(context, value, IsNumber(key) ? BigInteger.Parse(key, CultureInfo.InvariantCulture) : key);
                 end = close + 1;
             }
-
-            if (value is Undefined undefined) throw undefined.Fault;
         }
 
         return value;

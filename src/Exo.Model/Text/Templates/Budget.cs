@@ -46,6 +46,9 @@ internal sealed class Budget(ChatTemplateLimits limits)
         Pay(1 + characters / 64);
     }
 
+    /// <summary>Pays for searching a text: a long pattern may be compared at every position.</summary>
+    public void PaySearch(string text, string pattern) => Pay(1 + text.Length / 64L * (1 + pattern.Length / 256));
+
     /// <summary>Pays for one step into an expression: what nests there must not overflow the stack.</summary>
     public void PayNode()
     {

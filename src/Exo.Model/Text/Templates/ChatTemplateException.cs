@@ -41,7 +41,7 @@ public enum ChatTemplateError
 public sealed class ChatTemplateException : Exception
 {
     public ChatTemplateException(ChatTemplateError error, string template, int line, string reason, Exception? inner = null)
-        : base(line > 0 ? $"{template}, line {line}: {reason}" : $"{template}: {reason}", inner)
+        : base($"{template}{(line > 0 ? $", line {line}" : "")}: {NameOf(error)}: {reason}", inner)
     {
         Error = error;
         Template = template;
@@ -58,6 +58,24 @@ public sealed class ChatTemplateException : Exception
     /// <summary>The line in the template, counted from 1; 0 where none applies.</summary>
     public int Line { get; }
 
+    /// <summary>The error's name in Jinja2 or Python, such as UndefinedError; TemplateLimitError and TemplateFileError are ours.</summary>
+    public string ErrorName => NameOf(Error);
+
     /// <summary>The reason alone, in Jinja2's words where it has some; for <see cref="ChatTemplateError.Raised"/> the template's own.</summary>
     public string Reason { get; }
+
+    private static string NameOf(ChatTemplateError error) => error switch
+    {
+        ChatTemplateError.Syntax => "TemplateSyntaxError",
+        ChatTemplateError.UnknownName => "TemplateAssertionError",
+        ChatTemplateError.Undefined => "UndefinedError",
+        ChatTemplateError.Type => "TypeError",
+        ChatTemplateError.Value => "ValueError",
+        ChatTemplateError.ZeroDivision => "ZeroDivisionError",
+        ChatTemplateError.Security => "SecurityError",
+        ChatTemplateError.Raised => "TemplateError",
+        ChatTemplateError.Runtime => "TemplateRuntimeError",
+        ChatTemplateError.Limit => "TemplateLimitError",
+        _ => "TemplateFileError",
+    };
 }

@@ -19,7 +19,7 @@ public sealed record ChatTemplateLimits
     public long MaxSteps { get; init; } = 2_000_000;
 
     /// <summary>Longest text, printed or kept in a variable, in characters.</summary>
-    public int MaxText { get; init; } = 16 << 20;
+    public int MaxText { get; init; } = 4 << 20;
 
     /// <summary>Longest time of one rendering, by the wall clock.</summary>
     public TimeSpan MaxTime { get; init; } = TimeSpan.FromMilliseconds(900);

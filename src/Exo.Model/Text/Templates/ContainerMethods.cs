@@ -38,6 +38,7 @@ internal static class ContainerMethods
         "copy" => Plain(dict, name, context =>
         {
             DictValue copy = context.NewDict();
+            context.Budget.Pay(dict.Count);
             foreach ((object? key, object? value) in dict.Entries) copy.Set(key, value);
             return copy;
         }),

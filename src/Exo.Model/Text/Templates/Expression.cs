@@ -166,6 +166,7 @@ internal sealed record CallArguments(Expression[] Positional, (string Name, Expr
         if (RestNamed is not null)
         {
             if (RestNamed.Evaluate(context, scope) is not DictValue dict) throw TemplateFault.Type("argument after ** must be a mapping");
+            context.Budget.Pay(dict.Count);
             foreach ((object? key, object? value) in dict.Entries)
                 named.Add(new(key as string ?? throw TemplateFault.Type("keywords must be strings"), value));
         }

@@ -9,12 +9,11 @@ internal static partial class Filters
     {
         add("abs", "", (_, value, _) => value switch
         {
-            Undefined undefined => throw undefined.Fault,
             double number => Math.Abs(number),
             _ when Number.TryInteger(value, out BigInteger integer) => BigInteger.Abs(integer),
             _ => throw TemplateFault.Type($"bad operand type for abs(): '{Types.NameOf(value)}'"),
         });
-        add("int", "default? base?", (_, value, a) => ToInteger(value, a.Int(1, 10)) is BigInteger integer ? integer
+        add("int", "default? base?", (context, value, a) => ToInteger(context, value, a.Int(1, 10)) is BigInteger integer ? integer
             : a.Has(0) ? a[0] : BigInteger.Zero);
         add("float", "default?", (_, value, a) => ToFloat(value) is double number ? number : a.Has(0) ? a[0] : 0.0);
         add("round", "precision? method?", (_, value, a) => Round(value, a.Int(0, 0), a.Has(1) ? a.Text(1) : "common"));
@@ -23,7 +22,7 @@ internal static partial class Filters
     }
 
     /// <summary>int(value), int(text, base), or int(float(text)); null where none of them works.</summary>
-    private static BigInteger? ToInteger(object? value, int radix)
+    private static BigInteger? ToInteger(RenderContext context, object? value, int radix)
     {
         switch (value)
         {
@@ -33,14 +32,14 @@ internal static partial class Filters
                 return double.IsFinite(number) ? Number.FromFloat(number) : null;
             case string or Markup:
                 string text = Types.TextOrNull(value)!;
-                if (ParseInteger(text, radix) is BigInteger parsed) return parsed;
+                if (ParseInteger(context, text, radix) is BigInteger parsed) return parsed;
                 return ParseFloat(text) is double d && double.IsFinite(d) ? Number.FromFloat(d) : null;
             default:
                 return Number.TryInteger(value, out BigInteger integer) ? integer : null;
         }
     }
 
-    private static BigInteger? ParseInteger(string text, int radix)
+    private static BigInteger? ParseInteger(RenderContext context, string text, int radix)
     {
         ReadOnlySpan<char> digits = PythonText.TrimStart(PythonText.TrimEnd(text));
         bool negative = digits.StartsWith("-");
@@ -57,6 +56,7 @@ internal static partial class Filters
         }
 
         if (radix == 0) radix = 10;
+        context.Budget.Pay(digits.Length);
         BigInteger value = BigInteger.Zero;
         bool lastWasDigit = false;
         foreach (char c in digits)
@@ -99,7 +99,6 @@ internal static partial class Filters
 
     private static object Round(object? value, int precision, string method)
     {
-        if (value is Undefined undefined) throw undefined.Fault;
         if (!Number.TryFloat(value, out double number)) throw TemplateFault.Type($"type {Types.NameOf(value)} doesn't define __round__ method");
         if (method == "common") return Number.Round(value!, precision);
         double scale = Math.Pow(10, precision);

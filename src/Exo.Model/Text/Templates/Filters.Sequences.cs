@@ -7,8 +7,8 @@ internal static partial class Filters
     private static void AddSequences(Action<string, string, Body> add)
     {
         add("list", "", (context, value, _) => new ListValue(Types.ToList(context, value)));
-        add("length", "", (_, value, _) => LengthOf(value));
-        add("count", "", (_, value, _) => LengthOf(value));
+        add("length", "", (context, value, _) => LengthOf(context, value));
+        add("count", "", (context, value, _) => LengthOf(context, value));
         add("first", "", (context, value, _) =>
         {
             foreach (object? item in Types.Elements(context, value)) return item;
@@ -37,9 +37,13 @@ internal static partial class Filters
         });
     }
 
-    private static object LengthOf(object? value) => Types.TryLength(value, out long length)
-        ? new BigInteger(length)
-        : throw TemplateFault.Type($"object of type '{Types.NameOf(value)}' has no len()");
+    private static object LengthOf(RenderContext context, object? value)
+    {
+        context.Budget.PayText(Types.TextOrNull(value)?.Length ?? 0);
+        return Types.TryLength(value, out long length)
+            ? new BigInteger(length)
+            : throw TemplateFault.Type($"object of type '{Types.NameOf(value)}' has no len()");
+    }
 
     private static string Join(RenderContext context, object? value, string separator, object? attribute)
     {

@@ -80,6 +80,7 @@ internal sealed record FormatSpec
     /// <summary>format(value, spec).</summary>
     public string Apply(RenderContext context, object? value)
     {
+        context.Budget.Pay(Math.Max(0, Width) + Math.Max(0, Precision));
         if (Types.TextOrNull(value) is string text) return OfText(text);
         if (value is bool && Type == '\0') return OfText(Repr.Str(context, value));
         if (Number.TryInteger(value, out BigInteger integer) && Type is '\0' or 'd' or 'n' or 'x' or 'X' or 'o' or 'b' or 'c') return OfInteger(integer);

@@ -38,8 +38,8 @@ internal static class Globals
         DictValue dict = context.NewDict();
         foreach (object? source in arguments.Positional)
         {
-            IEnumerable<object?> pairs = source is DictValue other ? new DictView(other, DictPart.Items).Items : Types.Elements(context, source);
-            foreach (object? pair in pairs)
+            object? pairs = source is DictValue other ? new DictView(other, DictPart.Items) : source;
+            foreach (object? pair in Types.Elements(context, pairs))
             {
                 if (Types.ToList(context, pair) is not [object or null, object or null] items)
                     throw TemplateFault.Value("dictionary update sequence elements must have length 2");

@@ -109,7 +109,7 @@ internal static class Operators
         {
             if (Types.TextOrNull(element) is not string part)
                 throw TemplateFault.Type($"'in <string>' requires string as left operand, not {Types.NameOf(element)}");
-            context.Budget.PayText(text.Length);
+            context.Budget.PaySearch(text, part);
             return text.Contains(part, StringComparison.Ordinal);
         }
 

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Exo.Model.Text.Templates;
 
 internal sealed partial class Parser
@@ -163,9 +165,9 @@ internal sealed partial class Parser
                 foreach (HashSet<string> names in _mentioned) names.Add(token.Text);
                 return new NameExpression(token.Line, token.Text);
             case { Kind: TokenKind.String }:
-                string text = token.Text;
-                while (Current.Kind == TokenKind.String) text += Next().Text;
-                return new Constant(token.Line, text);
+                var text = new StringBuilder(token.Text);
+                while (Current.Kind == TokenKind.String) text.Append(Next().Text);
+                return new Constant(token.Line, text.ToString());
             case { Kind: TokenKind.Integer or TokenKind.Float }:
                 return new Constant(token.Line, token.Value);
             case { Kind: TokenKind.Operator, Text: "(" }:

@@ -101,7 +101,7 @@ internal sealed partial class Parser
             }
             else if (token.Kind == TokenKind.PrintStart)
             {
-                body.Add(new Print(token.Line, Tuple()));
+                body.Add(new Print(token.Line, [Tuple()]));
                 Expect(TokenKind.PrintEnd, "end of print statement");
             }
             else
@@ -152,7 +152,7 @@ internal sealed partial class Parser
             case "block":
                 return Block(line);
             case "print":
-                return new Print(line, Tuple());
+                return Print(line);
             case "break" or "continue":
                 if (_loops == 0) throw Error($"'{tag}' outside loop", line);
                 return new LoopControl(line, tag == "break" ? Flow.Break : Flow.Continue);
@@ -161,6 +161,18 @@ internal sealed partial class Parser
             default:
                 throw Error($"Encountered unknown tag '{tag}'.", line);
         }
+    }
+
+    private Print Print(int line)
+    {
+        var values = new List<Expression>();
+        while (Current.Kind is not (TokenKind.BlockEnd or TokenKind.End))
+        {
+            if (values.Count > 0) Expect(",");
+            values.Add(Expression());
+        }
+
+        return new Print(line, [.. values]);
     }
 
     private If If(int line)

@@ -72,6 +72,7 @@ internal sealed class PercentFormat
 
     private string Convert(FormatSpec spec, char type, object? value)
     {
+        _context.Budget.Pay(spec.Width + Math.Max(0, spec.Precision));
         FormatSpec text = spec with { Fill = " ", Align = spec.Align == '=' ? '>' : spec.Align };
         switch (type)
         {

@@ -6,6 +6,8 @@ namespace Exo.Model.Text.Templates;
 /// <summary>Python's view of text: code points, its white space, its escapes, its upper and lower case.</summary>
 internal static class PythonText
 {
+    private static readonly string[] s_ascii = [.. Enumerable.Range(0, 128).Select(c => ((char)c).ToString())];
+
     /// <summary>What str.isspace and str.strip take for white space.</summary>
     public static bool IsSpace(char c) => c is >= '\x1c' and <= '\x1f' || char.IsWhiteSpace(c);
 
@@ -53,7 +55,7 @@ internal static class PythonText
         for (int i = 0; i < text.Length;)
         {
             int used = char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]) ? 2 : 1;
-            yield return text.Substring(i, used);
+            yield return text[i] < s_ascii.Length ? s_ascii[text[i]] : text.Substring(i, used);
             i += used;
         }
     }
@@ -74,7 +76,7 @@ internal static class PythonText
         if (common == a.Length || common == b.Length) return a.Length.CompareTo(b.Length);
         char x = a[common], y = b[common];
         bool xIsHigh = char.IsSurrogate(x), yIsHigh = char.IsSurrogate(y);
-        return xIsHigh == yIsHigh ? x.CompareTo(y) : xIsHigh ? 1 : -1;
+        return xIsHigh == yIsHigh ? Math.Sign(x - y) : xIsHigh ? 1 : -1;
     }
 
     public static string Upper(string text)

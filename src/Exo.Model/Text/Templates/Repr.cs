@@ -106,9 +106,18 @@ internal static class Repr
     {
         char quote = text.Contains('\'', StringComparison.Ordinal) && !text.Contains('"', StringComparison.Ordinal) ? '"' : '\'';
         var result = new StringBuilder(text.Length + 2).Append(quote);
-        foreach (string point in PythonText.CodePoints(text)) AppendQuoted(result, point, quote);
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (text[i] is >= ' ' and < '\x7f' and not ('\'' or '"' or '\\')) result.Append(text[i]);
+            else if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1])) AppendQuoted(result, text.Substring(i++, 2), quote);
+            else AppendQuoted(result, text[i].ToString(), quote);
+        }
+
         return result.Append(quote).ToString();
     }
+
+    /// <summary>A name for a message, quoted, and cut where it is long.</summary>
+    public static string Short(string name) => Quote(name.Length <= 200 ? name : name[..200] + "...");
 
     private static void AppendQuoted(StringBuilder result, string point, char quote)
     {

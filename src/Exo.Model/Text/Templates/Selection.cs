@@ -17,7 +17,7 @@ internal static class Selection
         {
             if (arguments.Positional.Count == 0) throw TemplateFault.Value("map requires a filter argument");
             string name = Name(arguments, 0);
-            if (!Filters.Exists(name)) throw new TemplateFault(ChatTemplateError.UnknownName, $"No filter named {Repr.Quote(name)}.");
+            if (!Filters.Exists(name)) throw TemplateFault.Runtime($"No filter named {Repr.Quote(name)}.");
             Arguments rest = arguments with { Positional = [.. arguments.Positional.Skip(1)] };
             change = item => Nested(context, () => Filters.Apply(context, name, item, rest));
         }
@@ -35,7 +35,7 @@ internal static class Selection
         if (arguments.Positional.Count > used)
         {
             string name = Name(arguments, used);
-            if (!Tests.Exists(name)) throw new TemplateFault(ChatTemplateError.UnknownName, $"No test named {Repr.Quote(name)}.");
+            if (!Tests.Exists(name)) throw TemplateFault.Runtime($"No test named {Repr.Quote(name)}.");
             Arguments rest = arguments with { Positional = [.. arguments.Positional.Skip(used + 1)] };
             holds = item => Tests.Holds(context, name, item, rest);
         }

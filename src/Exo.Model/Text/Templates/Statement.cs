@@ -36,11 +36,11 @@ internal sealed record TextStatement(int Line, string Text) : Statement(Line)
     }
 }
 
-internal sealed record Print(int Line, Expression Value) : Statement(Line)
+internal sealed record Print(int Line, Expression[] Values) : Statement(Line)
 {
     protected override Flow Run(RenderContext context, Scope scope)
     {
-        context.Output.Append(Repr.Str(context, Value.Evaluate(context, scope)));
+        foreach (Expression value in Values) context.Output.Append(Repr.Str(context, value.Evaluate(context, scope)));
         return Flow.Next;
     }
 }
@@ -123,7 +123,7 @@ internal sealed record NamespaceTarget(string Name, string Attribute) : Target
 {
     public override void Assign(RenderContext context, Scope scope, object? value)
     {
-        if (!scope.TryGet(Name, out object? target)) throw Undefined.Name(Name).Fault;
+        scope.TryGet(Name, out object? target);
         if (target is not NamespaceValue names) throw TemplateFault.Runtime("cannot assign attribute on non-namespace object");
         names.Attributes[Attribute] = value;
     }

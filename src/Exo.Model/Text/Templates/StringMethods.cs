@@ -68,12 +68,13 @@ internal static class StringMethods
     {
         add("startswith", "prefix start? end?", (_, text, a) => Affix(text, a, (part, affix) => part.StartsWith(affix, StringComparison.Ordinal)));
         add("endswith", "suffix start? end?", (_, text, a) => Affix(text, a, (part, affix) => part.EndsWith(affix, StringComparison.Ordinal)));
-        add("find", "sub start? end?", (_, text, a) => new BigInteger(Find(text, a, last: false)));
-        add("rfind", "sub start? end?", (_, text, a) => new BigInteger(Find(text, a, last: true)));
-        add("index", "sub start? end?", (_, text, a) => Found(Find(text, a, last: false)));
-        add("rindex", "sub start? end?", (_, text, a) => Found(Find(text, a, last: true)));
-        add("count", "sub start? end?", (_, text, a) =>
+        add("find", "sub start? end?", (context, text, a) => new BigInteger(Find(context, text, a, last: false)));
+        add("rfind", "sub start? end?", (context, text, a) => new BigInteger(Find(context, text, a, last: true)));
+        add("index", "sub start? end?", (context, text, a) => Found(Find(context, text, a, last: false)));
+        add("rindex", "sub start? end?", (context, text, a) => Found(Find(context, text, a, last: true)));
+        add("count", "sub start? end?", (context, text, a) =>
         {
+            context.Budget.PaySearch(text, a.Text(0));
             (int start, int end) = Part(text, a);
             string part = start > end ? "" : text[start..end], sub = a.Text(0);
             if (sub.Length == 0) return new BigInteger(start > end ? 0 : PythonText.Length(part) + 1);
@@ -103,16 +104,27 @@ internal static class StringMethods
 
     private static void AddSplits(Action<string, string, Body> add)
     {
-        add("split", "sep? maxsplit?", (context, text, a) => Paid(context, TextSplit.Split(text, a.TextOrNull(0), a.Int(1, -1))));
-        add("rsplit", "sep? maxsplit?", (context, text, a) => Paid(context, TextSplit.SplitFromEnd(text, a.TextOrNull(0), a.Int(1, -1))));
+        void AddSplit(string name, Func<string, string?, int, List<object?>> split) => add(name, "sep? maxsplit?", (context, text, a) =>
+        {
+            context.Budget.PaySearch(text, a.TextOrNull(0) ?? "");
+            return Paid(context, split(text, a.TextOrNull(0), a.Int(1, -1)));
+        });
+        void AddPartition(string name, bool last) => add(name, "sep", (context, text, a) =>
+        {
+            context.Budget.PaySearch(text, a.Text(0));
+            return TextSplit.Partition(text, a.Text(0), last);
+        });
+        AddSplit("split", TextSplit.Split);
+        AddSplit("rsplit", TextSplit.SplitFromEnd);
+        AddPartition("partition", last: false);
+        AddPartition("rpartition", last: true);
         add("splitlines", "keepends?", (context, text, a) => Paid(context, PythonText.SplitLines(text, a.Flag(0))));
-        add("partition", "sep", (_, text, a) => TextSplit.Partition(text, a.Text(0), text.IndexOf(a.Text(0), StringComparison.Ordinal), last: false));
-        add("rpartition", "sep", (_, text, a) => TextSplit.Partition(text, a.Text(0), text.LastIndexOf(a.Text(0), StringComparison.Ordinal), last: true));
         add("join", "iterable", (context, text, a) => Join(context, text, Types.Elements(context, a[0])));
     }
 
     public static string Replace(RenderContext context, string text, string old, string replacement, int count)
     {
+        context.Budget.PaySearch(text, old);
         var result = new PaidText(context.Budget);
         int at = 0;
         if (old.Length == 0)
@@ -216,10 +228,11 @@ internal static class StringMethods
         return start > length ? (text.Length + 1, text.Length) : (PythonText.IndexOfCodePoint(text, start), PythonText.IndexOfCodePoint(text, end));
     }
 
-    private static int Find(string text, Bound a, bool last)
+    private static int Find(RenderContext context, string text, Bound a, bool last)
     {
         (int start, int end) = Part(text, a);
         string sub = a.Text(0);
+        context.Budget.PaySearch(text, sub);
         if (start > end) return -1;
         int found = last ? text.AsSpan(start, end - start).LastIndexOf(sub) : text.AsSpan(start, end - start).IndexOf(sub);
         return found < 0 ? -1 : PythonText.Length(text[..(start + found)]);

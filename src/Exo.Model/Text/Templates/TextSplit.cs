@@ -44,7 +44,7 @@ internal static class TextSplit
             while (!rest.IsEmpty)
             {
                 int start = limit-- == 0 ? 0 : LastIndexOfSpace(rest) + 1;
-                parts.Add((start == 0 ? PythonText.TrimStart(rest) : rest[start..]).ToString());
+                parts.Add(rest[start..].ToString());
                 if (start == 0) break;
                 rest = PythonText.TrimEnd(rest[..start]);
             }
@@ -52,18 +52,19 @@ internal static class TextSplit
         else
         {
             if (separator.Length == 0) throw TemplateFault.Value("empty separator");
-            for (int at; limit-- != 0 && (at = text.LastIndexOf(separator, StringComparison.Ordinal)) >= 0; text = text[..at])
-                parts.Add(text[(at + separator.Length)..]);
-            parts.Add(text);
+            ReadOnlySpan<char> rest = text;
+            for (int at; limit-- != 0 && (at = rest.LastIndexOf(separator)) >= 0; rest = rest[..at]) parts.Add(rest[(at + separator.Length)..].ToString());
+            parts.Add(rest.ToString());
         }
 
         parts.Reverse();
         return parts;
     }
 
-    public static TupleValue Partition(string text, string separator, int at, bool last)
+    public static TupleValue Partition(string text, string separator, bool last)
     {
         if (separator.Length == 0) throw TemplateFault.Value("empty separator");
+        int at = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
         if (at < 0) return last ? new TupleValue(["", "", text]) : new TupleValue([text, "", ""]);
         return new TupleValue([text[..at], separator, text[(at + separator.Length)..]]);
     }

@@ -89,15 +89,18 @@ internal static class Types
 
     public static List<object?> ToList(RenderContext context, object? value) => [.. Elements(context, value)];
 
-    /// <summary>A value as a JSON number in a message, or in a template's error.</summary>
+    /// <summary>str of an int.</summary>
     public static string Text(BigInteger number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static IEnumerable<object?> Paid(RenderContext context, IEnumerable<object?> elements)
     {
-        foreach (object? element in elements)
+        // Paid for before it is taken: generators over generators over generators ... recurse in MoveNext.
+        using IEnumerator<object?> source = elements.GetEnumerator();
+        while (true)
         {
-            context.Budget.Pay();
-            yield return element;
+            context.Budget.PayNode();
+            if (!source.MoveNext()) yield break;
+            yield return source.Current;
         }
     }
 

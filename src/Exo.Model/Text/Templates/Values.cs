@@ -96,7 +96,7 @@ internal sealed class Undefined(string reason, ChatTemplateError error = ChatTem
 {
     public TemplateFault Fault => new(error, reason);
 
-    public static Undefined Name(string name) => new($"{Repr.Quote(name)} is undefined");
+    public static Undefined Name(string name) => new($"{Repr.Short(name)} is undefined");
 }
 
 /// <summary>namespace(...): the one kind of object whose attributes a template may set.</summary>
@@ -134,6 +134,7 @@ internal sealed class KeyComparer(RenderContext context) : IEqualityComparer<obj
                 context.Budget.PayText(text.Length);
                 return text.GetHashCode(StringComparison.Ordinal);
             case Markup markup:
+                context.Budget.PayText(markup.Text.Length);
                 return markup.Text.GetHashCode(StringComparison.Ordinal);
             case bool flag:
                 return new BigInteger(flag ? 1 : 0).GetHashCode();

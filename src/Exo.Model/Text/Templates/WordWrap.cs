@@ -15,7 +15,7 @@ internal static class WordWrap
         List<object?> lines = PythonText.SplitLines(text, keepEnds: false);
         for (int i = 0; i < lines.Count; i++)
         {
-            List<string> wrapped = WrapLine((string)lines[i]!, width, breakLongWords, breakOnHyphens);
+            List<string> wrapped = WrapLine(context, (string)lines[i]!, width, breakLongWords, breakOnHyphens);
             context.Budget.Pay(wrapped.Count);
             result.Append(i > 0 ? lineEnd : "").Append(string.Join(lineEnd, wrapped));
         }
@@ -23,7 +23,7 @@ internal static class WordWrap
         return result.ToString();
     }
 
-    private static List<string> WrapLine(string line, int width, bool breakLongWords, bool breakOnHyphens)
+    private static List<string> WrapLine(RenderContext context, string line, int width, bool breakLongWords, bool breakOnHyphens)
     {
         var chunks = new Stack<string>(Chunks(line, breakOnHyphens).Reverse());
         var lines = new List<string>();
@@ -38,7 +38,7 @@ internal static class WordWrap
                 current.Append(chunks.Pop());
             }
 
-            if (chunks.Count > 0 && PythonText.Length(chunks.Peek()) > width) BreakWord(chunks, current, width - length, breakLongWords, breakOnHyphens);
+            if (chunks.Count > 0 && PythonText.Length(chunks.Peek()) > width) BreakWord(context, chunks, current, width - length, breakLongWords, breakOnHyphens);
             string made = current.ToString();
             int last = LastChunkStart(made);
             if (PythonText.TrimEnd(made.AsSpan(last)).IsEmpty) made = made[..last];
@@ -48,7 +48,7 @@ internal static class WordWrap
         return lines;
     }
 
-    private static void BreakWord(Stack<string> chunks, StringBuilder current, int space, bool breakLongWords, bool breakOnHyphens)
+    private static void BreakWord(RenderContext context, Stack<string> chunks, StringBuilder current, int space, bool breakLongWords, bool breakOnHyphens)
     {
         if (!breakLongWords)
         {
@@ -57,6 +57,7 @@ internal static class WordWrap
         }
 
         string word = chunks.Pop();
+        context.Budget.PayText(word.Length);
         int end = PythonText.IndexOfCodePoint(word, Math.Max(1, space));
         if (breakOnHyphens && word.Length > end)
         {
