@@ -19,7 +19,11 @@ public abstract class MoeContractTests(Device[] subjects) : DeviceContractTests(
         {
             Check(new ExpertMlpCase(65, 64, 96, 32, 8)
             {
-                Format = WeightFormat.Affine4, Activations = activations, NumLeaves = 3, EndLeaf = 3, Shared = SharedExpert.One,
+                Format = WeightFormat.Affine4,
+                Activations = activations,
+                NumLeaves = 3,
+                EndLeaf = 3,
+                Shared = SharedExpert.One,
             });
         }
         Check(new RouteCase(65, new RouterOptions(256, 8, RouterScoring.Sigmoid, true, 8, 4, 2.5f), Correction.Random));
