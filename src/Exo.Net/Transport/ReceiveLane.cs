@@ -20,7 +20,8 @@ internal sealed class ReceiveLane(string peer, int maxStashBytes)
     private struct Posted
     {
         public MessageKey Key;
-        public bool AnyMessage;
+        public bool AnyKey;
+        public bool AnyLength;
         public Memory<byte> Destination;
         public int Received;
         public bool Begun;
@@ -37,7 +38,11 @@ internal sealed class ReceiveLane(string peer, int maxStashBytes)
 
     /// <summary>Posts a receive of the next message, whatever its step and tag, of at most so many bytes.</summary>
     public long PostAny(FrameKind kind, Memory<byte> destination) =>
-        Post(new Posted { Key = new MessageKey(kind, 0, 0), AnyMessage = true, Destination = destination });
+        Post(new Posted { Key = new MessageKey(kind, 0, 0), AnyKey = true, AnyLength = true, Destination = destination });
+
+    /// <summary>Posts a receive of at most so many bytes.</summary>
+    public long PostUpTo(in MessageKey key, Memory<byte> destination) =>
+        Post(new Posted { Key = key, AnyLength = true, Destination = destination });
 
     public bool IsComplete(long ticket) => ticket < _head;
 
@@ -121,12 +126,12 @@ internal sealed class ReceiveLane(string peer, int maxStashBytes)
     private void Check(ref Posted posted, in FrameHeader header)
     {
         var got = new MessageKey(header.Kind, header.Step, header.Tag);
-        if (posted.AnyMessage && !posted.Begun) posted.Key = got;
+        if (posted.AnyKey && !posted.Begun) posted.Key = got;
         bool isLast = header.IsLast;
         int room = posted.Destination.Length - posted.Received;
-        bool fits = header.Length <= room && (posted.AnyMessage || !isLast || header.Length == room);
+        bool fits = header.Length <= room && (posted.AnyLength || !isLast || header.Length == room);
         if (posted.Key == got && fits) return;
-        string wanted = $"{posted.Key} of {(posted.AnyMessage ? "at most" : "exactly")} {posted.Destination.Length} bytes";
+        string wanted = $"{posted.Key} of {(posted.AnyLength ? "at most" : "exactly")} {posted.Destination.Length} bytes";
         string came = $"{got} of {(isLast ? "" : "more than ")}{posted.Received + header.Length} bytes";
         throw new UnexpectedMessageException(peer, wanted, came);
     }

@@ -89,6 +89,23 @@ public abstract partial class Transport : IDisposable
         }
     }
 
+    /// <summary>The same for a message of at most this length; <see cref="ReceivedLength"/> says how long it was.</summary>
+    public long PostReceiveUpTo(in MessageKey key, Memory<byte> destination)
+    {
+        ThrowIfEnded();
+        try
+        {
+            return Lane(key.Kind).PostUpTo(key, destination);
+        }
+        catch (WireException error)
+        {
+            throw Fail(error);
+        }
+    }
+
+    /// <summary>Bytes of a completed receive, while at most 64 newer ones are posted.</summary>
+    public int ReceivedLength(FrameKind kind, long ticket) => Lane(kind).Result(ticket).Length;
+
     /// <summary>True once the receive with this ticket is complete.</summary>
     public bool IsReceived(FrameKind kind, long ticket) => Lane(kind).IsComplete(ticket);
 
