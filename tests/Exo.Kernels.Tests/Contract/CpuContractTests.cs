@@ -13,3 +13,5 @@ internal static class CpuSubjects
 public sealed class CpuElementwiseContractTests() : ElementwiseContractTests(CpuSubjects.Create());
 
 public sealed class CpuAttentionContractTests() : AttentionContractTests(CpuSubjects.Create());
+
+public sealed class CpuMatMulContractTests() : MatMulContractTests(CpuSubjects.Create());
