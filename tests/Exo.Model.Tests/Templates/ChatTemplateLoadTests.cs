@@ -110,7 +110,7 @@ public sealed class ChatTemplateLoadTests : IDisposable
     public void One_template_renders_on_many_threads()
     {
         ChatTemplate template = ChatTemplate.Parse("{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + m %}{% endfor %}{{ ns.n }}", "mine");
-        Parallel.For(0, 200, i => Assert.Equal((3 * i).ToString(System.Globalization.CultureInfo.InvariantCulture), template.Render([i, i, i])));
+        System.Threading.Tasks.Parallel.For(0, 200, i => Assert.Equal((3 * i).ToString(System.Globalization.CultureInfo.InvariantCulture), template.Render([i, i, i])));
     }
 
     private void Config(string json) => File.WriteAllText(Path.Combine(_folder, "tokenizer_config.json"), json);

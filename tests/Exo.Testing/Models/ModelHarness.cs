@@ -54,6 +54,13 @@ public sealed class ModelHarness : IDisposable
         }
     }
 
+    /// <summary>Runs a plan as it is and copies what it gave out.</summary>
+    public StepOutput Run(StepPlan plan)
+    {
+        _runner.Run(plan, _result);
+        return new StepOutput([.. _result.Logits], [.. _result.Tokens], [.. _result.TopLogprobs]);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
