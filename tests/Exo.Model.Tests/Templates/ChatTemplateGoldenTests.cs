@@ -46,6 +46,34 @@ public class ChatTemplateGoldenTests
                 golden["variables"]!.AsObject(), FixedTime.At((string)golden["now"]!)));
     }
 
+    [Fact]
+    public void Mangled_template_renders_or_fails_with_a_typed_error()
+    {
+        const int Seed = 20260309;
+        var random = new Random(Seed);
+        string[] templates = [.. Cases().Select(row => (string)row[2])];
+        JsonObject variables = Golden("cases.json")["variables"]!.AsObject();
+        string Piece()
+        {
+            string from = templates[random.Next(templates.Length)];
+            int start = random.Next(from.Length);
+            return from.Substring(start, random.Next(Math.Min(30, from.Length - start) + 1));
+        }
+
+        int rendered = 0;
+        for (int i = 0; i < 4000; i++)
+        {
+            string template = templates[random.Next(templates.Length)];
+            int start = random.Next(template.Length), length = random.Next(Math.Min(6, template.Length - start) + 1);
+            template = template.Remove(start, length).Insert(start, random.Next(3) == 0 ? "" : Piece());
+            Exception? thrown = Record.Exception(() => ChatTemplate.Parse(template, "mangled").RenderVariables(variables));
+            if (thrown is null) rendered++;
+            else Assert.True(thrown is ChatTemplateException, $"seed {Seed}, {template}: {thrown}");
+        }
+
+        Assert.InRange(rendered, 400, 3600);
+    }
+
     [SharedTheory]
     [MemberData(nameof(PublishedCases))]
     public void Published_template_renders_byte_for_byte(string file, int index, string name)

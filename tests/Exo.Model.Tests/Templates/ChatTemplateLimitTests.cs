@@ -81,11 +81,11 @@ public class ChatTemplateLimitTests
     public void Template_without_end_is_stopped_within_a_second(string what, string source)
     {
         Assert.NotEmpty(what);
-        Warm();
-        long start = Stopwatch.GetTimestamp();
-        ChatTemplateException thrown = Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse(source, "hostile").Render([]));
-        Assert.Equal(ChatTemplateError.Limit, thrown.Error);
-        Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(1.2), $"took {Stopwatch.GetElapsedTime(start)}");
+        AssertWithinASecond(() =>
+        {
+            ChatTemplateException thrown = Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse(source, "hostile").Render([]));
+            Assert.Equal(ChatTemplateError.Limit, thrown.Error);
+        });
     }
 
     [Theory]
@@ -93,15 +93,15 @@ public class ChatTemplateLimitTests
     public void Deep_source_is_refused_or_rendered_but_never_overflows_the_stack(string what, string source)
     {
         Assert.NotEmpty(what);
-        Warm();
-        long start = Stopwatch.GetTimestamp();
-        // On a small stack, as a server's threads have.
-        Exception? thrown = null;
-        var thread = new Thread(() => thrown = Record.Exception(() => ChatTemplate.Parse(source, "deep").Render([])), 512 * 1024);
-        thread.Start();
-        Assert.True(thread.Join(TimeSpan.FromSeconds(10)));
-        if (thrown is not null) Assert.Equal(ChatTemplateError.Limit, Assert.IsType<ChatTemplateException>(thrown).Error);
-        Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(1.2), $"took {Stopwatch.GetElapsedTime(start)}");
+        AssertWithinASecond(() =>
+        {
+            // On a small stack, as a server's threads may have.
+            Exception? thrown = null;
+            var thread = new Thread(() => thrown = Record.Exception(() => ChatTemplate.Parse(source, "deep").Render([])), 512 * 1024);
+            thread.Start();
+            Assert.True(thread.Join(TimeSpan.FromSeconds(30)));
+            if (thrown is not null) Assert.Equal(ChatTemplateError.Limit, Assert.IsType<ChatTemplateException>(thrown).Error);
+        });
     }
 
     [Fact]
@@ -146,6 +146,18 @@ public class ChatTemplateLimitTests
     private static string Tower(string use, int height = 5000) =>
         "{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(" + height + ") %}{% set ns.l = [ns.l] %}{% set ns.m = [ns.m] %}{% endfor %}" + use;
 
-    // The first use of anything is compiled first; that is not what is measured here.
-    private static void Warm() => ChatTemplate.Parse("{% for i in [1] %}{{ 'a' ~ i | string }}{% endfor %}", "warm").Render([]);
+    // The best of three: what is measured is the template, not the compiler at first use or what else the machine does.
+    private static void AssertWithinASecond(Action body)
+    {
+        TimeSpan best = TimeSpan.MaxValue;
+        for (int attempt = 0; attempt < 3 && best > TimeSpan.FromSeconds(1); attempt++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            body();
+            TimeSpan took = Stopwatch.GetElapsedTime(start);
+            if (took < best) best = took;
+        }
+
+        Assert.True(best <= TimeSpan.FromSeconds(1), $"took {best}");
+    }
 }

@@ -126,7 +126,7 @@ internal static class Attributes
             TupleValue => new TupleValue([.. picked]),
             string or Markup => string.Concat(picked),
             RangeValue range => new RangeValue(
-                range.Start + from * range.Step, range.Start + (from + (long)picked.Count * stride) * range.Step, range.Step * stride),
+                range.Start + from * range.Step, range.Start + to * range.Step, range.Step * stride),
             _ => new ListValue(picked),
         };
     }

@@ -22,5 +22,5 @@ public sealed record ChatTemplateLimits
     public int MaxText { get; init; } = 4 << 20;
 
     /// <summary>Longest time of one rendering, by the wall clock.</summary>
-    public TimeSpan MaxTime { get; init; } = TimeSpan.FromMilliseconds(900);
+    public TimeSpan MaxTime { get; init; } = TimeSpan.FromMilliseconds(700);
 }

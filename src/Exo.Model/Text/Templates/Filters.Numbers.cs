@@ -13,7 +13,7 @@ internal static partial class Filters
             _ when Number.TryInteger(value, out BigInteger integer) => BigInteger.Abs(integer),
             _ => throw TemplateFault.Type($"bad operand type for abs(): '{Types.NameOf(value)}'"),
         });
-        add("int", "default? base?", (context, value, a) => ToInteger(context, value, a.Int(1, 10)) is BigInteger integer ? integer
+        add("int", "default? base?", (context, value, a) => ToInteger(context, value, Types.TextOrNull(value) is null ? 10 : a.Int(1, 10)) is BigInteger integer ? integer
             : a.Has(0) ? a[0] : BigInteger.Zero);
         add("float", "default?", (_, value, a) => ToFloat(value) is double number ? number : a.Has(0) ? a[0] : 0.0);
         add("round", "precision? method?", (_, value, a) => Round(value, a.Int(0, 0), a.Has(1) ? a.Text(1) : "common"));

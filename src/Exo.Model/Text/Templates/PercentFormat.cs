@@ -34,7 +34,7 @@ internal sealed class PercentFormat
             if (percent < _format.Length) result.Append(Conversion());
         }
 
-        if (_used < _arguments.Length && !(_used == 0 && _given is DictValue or ListValue))
+        if (_used < _arguments.Length && !(_used == 0 && _given is DictValue or ListValue or RangeValue or Undefined))
             throw TemplateFault.Type("not all arguments converted during string formatting");
         return result.ToString();
     }

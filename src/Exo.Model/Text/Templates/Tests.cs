@@ -64,7 +64,6 @@ internal static class Tests
 
     private static double Remainder(RenderContext context, object? value, object? divisor)
     {
-        if (value is string or Markup) throw TemplateFault.Type("not all arguments converted during string formatting");
         object? remainder = Arithmetic.Apply(context, "%", value, divisor);
         return Number.TryFloat(remainder, out double number) ? number : double.NaN;
     }
