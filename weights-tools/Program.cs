@@ -11,7 +11,12 @@ public static class Program
         var root = new RootCommand("Tools for model checkpoints.")
         {
             InspectCommand.Create(),
+            VerifyCommand.Create(),
             ImportGgufCommand.Create(),
+            ExportGgufCommand.Create(),
+            SynthCommand.Create(),
+            TokenizeCommand.Create(),
+            RenderCommand.Create(),
         };
         return root.Parse(args).Invoke();
     }

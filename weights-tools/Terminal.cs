@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
+using Exo.Model;
+using Exo.Model.Text;
 using Spectre.Console;
 
 namespace Exo.WeightsTools;
@@ -18,12 +20,17 @@ internal static class Terminal
             body(arguments);
             return 0;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or WeightsToolException)
+        catch (Exception e) when (IsExpected(e))
         {
             Console.Error.WriteLine($"error: {e.Message}");
             return 1;
         }
     });
+
+    // Trouble that a person can mend; anything else is a bug and keeps its stack trace.
+    private static bool IsExpected(Exception e) =>
+        e is IOException or UnauthorizedAccessException or JsonException or WeightsToolException or ModelException
+            or TokenizerException or ChatTemplateException;
 
     /// <summary>A line on standard error.</summary>
     public static void Say(string line) => Console.Error.WriteLine(line);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Exo.Model;
 using Exo.Model.Weights;
 using Spectre.Console;
 
@@ -11,7 +12,7 @@ internal static class InspectCommand
     {
         var model = new Argument<string>("MODEL") { Description = "A folder, or the name of a bundled model." };
         var command = new Command("inspect", "Shows a checkpoint's tensors.") { model };
-        command.SetBody(arguments => Run(ModelFolder.Resolve(arguments.GetRequiredValue(model))));
+        command.SetBody(arguments => Run(ModelLocator.Find(arguments.GetRequiredValue(model))));
         return command;
     }
 

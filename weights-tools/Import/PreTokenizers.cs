@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Exo.WeightsTools.Gguf;
 
@@ -32,6 +33,30 @@ internal sealed record PreTokenizers(JsonObject PreTokenizer, JsonObject? Normal
         "tekken" => new PreTokenizers(Sequence(Split(TekkenPattern), ByteLevel(useRegex: false)), IgnoreMerges: true),
         _ => throw new GgufException(path, $"tokenizer.ggml.pre: '{family}' is not a family that can be imported"),
     };
+
+    /// <summary>The family whose texts are split as this tokenizer.json splits them; null if it is none of those above.</summary>
+    public static string? FamilyOf(JsonElement tokenizer)
+    {
+        JsonElement found = tokenizer.TryGetProperty("pre_tokenizer", out JsonElement p) ? p : default;
+        return Array.Find(_families, family =>
+        {
+            JsonObject known = Of("", family).PreTokenizer;
+            return Signature(JsonSerializer.SerializeToElement(known)) == Signature(found);
+        });
+    }
+
+    private static readonly string[] _families = ["gpt-2", "smollm", "llama-bpe", "qwen2", "tekken"];
+
+    // What decides where a text is split: not trim_offsets, which moves reported positions alone.
+    private static string Signature(JsonElement node)
+    {
+        if (node.ValueKind != JsonValueKind.Object) return "";
+        string[] keys = ["type", "individual_digits", "add_prefix_space", "use_regex", "behavior", "invert"];
+        string text = string.Join(' ', keys.Select(k => node.TryGetProperty(k, out JsonElement v) ? v.ToString() : "-"));
+        if (node.TryGetProperty("pattern", out JsonElement pattern)) text += ' ' + pattern.EnumerateObject().FirstOrDefault().Value.ToString();
+        if (node.TryGetProperty("pretokenizers", out JsonElement parts)) text += $" [{string.Join("; ", parts.EnumerateArray().Select(Signature))}]";
+        return text;
+    }
 
     public static JsonObject ByteLevel(bool useRegex) => ByteLevel(prefixSpace: false, trimOffsets: true, useRegex);
 

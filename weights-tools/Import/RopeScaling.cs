@@ -8,7 +8,7 @@ internal static class RopeScaling
 {
     private const double LowFrequencyFactor = 1;
     private const double HighFrequencyFactor = 4;
-    private const int OriginalLength = 8192;
+    private const int UsualOriginalLength = 8192;
 
     /// <summary>The `rope_scaling` object; null for none.</summary>
     /// <exception cref="GgufException">A kind that cannot be imported.</exception>
@@ -42,7 +42,7 @@ internal static class RopeScaling
         return factors;
     }
 
-    // The file keeps only the divisors. Every published llama3 model uses the same three constants: check that they explain them.
+    // The file keeps only the divisors. Every published llama3 model uses the same two constants: check that they explain them.
     private static JsonObject Llama3(GgufModel model, GgufTensor tensor)
     {
         int headDim = model.Shape.HeadDim;
@@ -56,7 +56,8 @@ internal static class RopeScaling
         float[] found = new float[headDim / 2];
         GgmlBlocks.Dequantize(tensor.Type, row, found);
         float factor = found.Max();
-        float[] expected = Llama3Factors(headDim, model.RopeTheta, factor, LowFrequencyFactor, HighFrequencyFactor, OriginalLength);
+        int originalLength = OriginalLength(found, model.RopeTheta, factor);
+        float[] expected = Llama3Factors(headDim, model.RopeTheta, factor, LowFrequencyFactor, HighFrequencyFactor, originalLength);
         for (int i = 0; i < found.Length; i++)
         {
             if (!(Math.Abs(found[i] - expected[i]) <= 1e-4 * expected[i]))
@@ -68,7 +69,21 @@ internal static class RopeScaling
             ["factor"] = factor,
             ["low_freq_factor"] = LowFrequencyFactor,
             ["high_freq_factor"] = HighFrequencyFactor,
-            ["original_max_position_embeddings"] = OriginalLength,
+            ["original_max_position_embeddings"] = originalLength,
         };
+    }
+
+    // From a divisor between 1 and the factor: there the blend says how long the wave is beside the original length.
+    private static int OriginalLength(float[] factors, double theta, double factor)
+    {
+        for (int i = 0; i < factors.Length; i++)
+        {
+            if (!(factors[i] > 1.001 && factors[i] < 0.999 * factor)) continue;
+            double smooth = (1.0 / factors[i] - 1 / factor) / (1 - 1 / factor);
+            double wavelength = 2 * Math.PI * Math.Pow(theta, (double)i / factors.Length);
+            double length = wavelength * (LowFrequencyFactor + smooth * (HighFrequencyFactor - LowFrequencyFactor));
+            return (int)Math.Clamp(Math.Round(length), 1, int.MaxValue);
+        }
+        return UsualOriginalLength;
     }
 }

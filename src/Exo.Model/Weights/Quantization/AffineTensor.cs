@@ -63,15 +63,33 @@ public sealed class AffineTensor
         return new AffineTensor(weight, scales, biases, format, weight.NumElements / words, (int)columns);
     }
 
+    public int NumGroups => Columns / Format.GroupSize;
+
+    /// <summary>The integers of one row.</summary>
+    public void ReadQuanta(long row, Span<byte> destination)
+    {
+        if (destination.Length != Columns) throw new ArgumentException($"expected {Columns} bytes, got {destination.Length}");
+        int rowBytes = Columns / 8 * Format.Bits;
+        ReadOnlySpan<byte> packed = Weight.Bytes(row * rowBytes, rowBytes);
+        for (int i = 0; i < Columns; i++) destination[i] = (byte)Unpack(packed, i, Format.Bits);
+    }
+
+    /// <summary>The scales and biases of one row, [columns / groupSize] each.</summary>
+    public void ReadGroups(long row, Span<float> scales, Span<float> biases)
+    {
+        if (scales.Length != NumGroups || biases.Length != NumGroups)
+            throw new ArgumentException($"expected {NumGroups} floats, got {scales.Length} and {biases.Length}");
+        HostTensor.ReadFloats(Scales, row * NumGroups, scales);
+        HostTensor.ReadFloats(Biases, row * NumGroups, biases);
+    }
+
     /// <summary>One row as float32, exactly: destination[i] = fma(q[i], scale, bias).</summary>
     public void DequantizeRow(long row, Span<float> destination)
     {
         if (destination.Length != Columns) throw new ArgumentException($"expected {Columns} floats, got {destination.Length}");
-        int numGroups = Columns / Format.GroupSize;
-        Span<float> scales = numGroups <= 256 ? stackalloc float[numGroups] : new float[numGroups];
-        Span<float> biases = numGroups <= 256 ? stackalloc float[numGroups] : new float[numGroups];
-        HostTensor.ReadFloats(Scales, row * numGroups, scales);
-        HostTensor.ReadFloats(Biases, row * numGroups, biases);
+        Span<float> scales = NumGroups <= 256 ? stackalloc float[NumGroups] : new float[NumGroups];
+        Span<float> biases = NumGroups <= 256 ? stackalloc float[NumGroups] : new float[NumGroups];
+        ReadGroups(row, scales, biases);
         int rowBytes = Columns / 8 * Format.Bits;
         ReadOnlySpan<byte> packed = Weight.Bytes(row * rowBytes, rowBytes);
         for (int i = 0; i < Columns; i++)
