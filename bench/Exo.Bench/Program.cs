@@ -1,0 +1,9 @@
+using System.CommandLine;
+using Exo.Bench.Wire;
+
+var root = new RootCommand("Measures what DESIGN promises, on this machine, beside what it is compared with.")
+{
+    WireCommand.Create(),
+    WireCommand.CreatePeer(),
+};
+return await root.Parse(args).InvokeAsync();
