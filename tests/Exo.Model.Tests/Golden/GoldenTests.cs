@@ -38,3 +38,8 @@ public sealed class ReferenceDeviceGoldenTests : GoldenTests
 {
     protected override Device CreateDevice() => new ReferenceDevice();
 }
+
+public sealed class CpuDeviceGoldenTests : GoldenTests
+{
+    protected override Device CreateDevice() => new CpuDevice(2, IsaSupport.Best);
+}

@@ -1,5 +1,4 @@
 using Exo.Kernels;
-using Exo.Model.Parallel;
 using Exo.Testing;
 using FsCheck.Xunit;
 using Xunit;
@@ -8,9 +7,13 @@ namespace Exo.Model.Tests.Sharding;
 
 public sealed class ShardedEqualsWholeTests
 {
-    [Property(MaxTest = 60)]
+    [Property(MaxTest = 10)]
     public void Sharded_equals_whole_bit_for_bit_on_the_reference_device(int seed) =>
         ShardedContract.Check(seed, ThreadGroup.Create, () => new ReferenceDevice());
+
+    [Property(MaxTest = 60)]
+    public void Sharded_equals_whole_bit_for_bit_on_the_cpu_device(int seed) =>
+        ShardedContract.Check(seed, ThreadGroup.Create, () => new CpuDevice(1, IsaSupport.Best));
 
     [Fact]
     public void A_rank_that_adds_in_another_order_is_found_out()
@@ -20,7 +23,7 @@ public sealed class ShardedEqualsWholeTests
         {
             try
             {
-                ShardedContract.Check(seed, WrongOrderGroup.Create, () => new ReferenceDevice());
+                ShardedContract.Check(seed, WrongOrderGroup.Create, () => new CpuDevice(1, IsaSupport.Best));
             }
             catch (InvalidOperationException)
             {
