@@ -68,6 +68,9 @@ public sealed unsafe partial class CpuDevice : Device
             Team.Dispose();
             _attentionUnits.Dispose();
             _attentionScratch.Dispose();
+            _routeScratch.Dispose();
+            _expertGroups.Dispose();
+            _expertScratch.Dispose();
             foreach (NativeBuffer vector in _vectors) vector.Dispose();
             _activations.Dispose();
             _threadScratch.Dispose();
