@@ -33,6 +33,7 @@ internal static unsafe class KvBlocks<TSimd, TVector>
     where TVector : struct
 {
     private const int Block = KvLayout.PageSize;
+    private const int CacheLine = 64;
 
     // Up to this many queries share one pass over a block: converting while multiplying is then cheaper than a detour through memory.
     private const int MaxQueriesInOnePass = 6;
@@ -46,6 +47,12 @@ internal static unsafe class KvBlocks<TSimd, TVector>
         byte* keys = page + ((nint)unit.KvHead * layout.KeyWidth * Block * bytes);
         byte* values = page + (((nint)layout.KeyElements + ((nint)unit.KvHead * layout.ValueWidth * Block)) * bytes);
         bool isHalf = job.Type == DType.F16, isOnePass = unit.NumQueries <= MaxQueriesInOnePass;
+        if (index < unit.LastPosition / Block)
+        {
+            nint ahead = (unit.Pages[index + 1] - (nint)unit.Pages[index]) * job.PageBytes;
+            Prefetch(keys + ahead, layout.KeyWidth * Block * bytes);
+            if (!layout.ValuesInKeys) Prefetch(values + ahead, layout.ValueWidth * Block * bytes);
+        }
         var block = new KvBlock { Keys = keys, KeysAreHalf = isHalf, ValueStride = padded, ValueColumns = padded, Values = (byte*)scratch.Values };
         if (isHalf && (layout.ValuesInKeys || !isOnePass))
         {
@@ -72,6 +79,13 @@ internal static unsafe class KvBlocks<TSimd, TVector>
             else new ReadOnlySpan<float>((float*)values + ((nint)cell * layout.ValueWidth), layout.ValueWidth).CopyTo(new Span<float>(target, padded));
         }
         return block;
+    }
+
+    // A head's part of a page is shorter than what the hardware's prefetchers need to follow it, and pages lie anywhere.
+    private static void Prefetch(byte* address, int bytes)
+    {
+        if (!Sse.IsSupported) return;
+        for (int i = 0; i < bytes; i += CacheLine) Sse.Prefetch0(address + i);
     }
 
     private static void Convert(ushort* source, float* target, int count)

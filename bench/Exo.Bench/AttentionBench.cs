@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using Exo.Kernels;
+
+namespace Exo.Bench;
+
+/// <summary>Attention alone: decode in bytes of KV cache per second, prefill in floating-point operations per second.</summary>
+internal static class AttentionBench
+{
+    private const int NumLayers = 8;
+
+    private static readonly Shape[] Shapes =
+    [
+        new("1B, 32/8 heads of 64", 32, 4, 64, 64, false),
+        new("8B, 32/8 heads of 128", 32, 4, 128, 128, false),
+        new("135M, 9/3 heads of 64", 9, 3, 64, 64, false),
+        new("MLA, 16 heads of 576/512", 16, 16, 576, 512, true),
+    ];
+
+    /// <summary>attention [threads] [isa]</summary>
+    public static int Run(string[] args)
+    {
+        int threads = args.Length > 0 ? int.Parse(args[0]) : Environment.ProcessorCount;
+        Isa isa = args.Length > 1 ? Enum.Parse<Isa>(args[1], ignoreCase: true) : IsaSupport.Best;
+        using var device = new CpuDevice(threads, isa);
+        Console.WriteLine($"{device.Name}; medians; {NumLayers} layers of cache in turn");
+        foreach (Shape shape in Shapes)
+        {
+            foreach (DType type in new[] { DType.F16, DType.F32 })
+            {
+                Measure(device, shape, type, 256, 1);
+                Measure(device, shape, type, 4096, 1);
+                Measure(device, shape, type, 512, 512);
+                Measure(device, shape, type, 4096, 512);
+            }
+        }
+        return 0;
+    }
+
+    private static void Measure(CpuDevice device, Shape shape, DType type, int context, int rows)
+    {
+        var layout = new KvLayout(shape.NumHeads / shape.GroupSize, shape.KeyWidth, shape.ValueWidth, shape.ValuesInKeys);
+        var attention = new AttentionShape(shape.NumHeads, 0, shape.GroupSize, 0, 0.125f);
+        int numPages = context / KvLayout.PageSize;
+        var caches = new KvCache[rows == 1 ? NumLayers : 1];
+        for (int i = 0; i < caches.Length; i++) caches[i] = Filled(device, layout, type, numPages);
+        var batch = new StepBatch();
+        batch.AddSequence(context - rows, rows, [.. Enumerable.Range(0, numPages)]);
+        float[] query = Random(rows * shape.NumHeads * shape.KeyWidth);
+        int repeats = rows == 1 ? 400 : 12;
+        var times = new List<double>();
+        for (int i = 0; i < repeats; i++)
+        {
+            device.Arena.Reset();
+            Tensor q = device.Write(query, rows, shape.NumHeads * shape.KeyWidth);
+            long start = Stopwatch.GetTimestamp();
+            device.Attention(q, caches[i % caches.Length], batch, attention);
+            times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        times.Sort();
+        double median = times[times.Count / 2], best = times[times.Count / 20];
+        double positions = rows * (context - ((rows - 1) / 2.0)), flops = 2.0 * positions * shape.NumHeads * (shape.KeyWidth + shape.ValueWidth);
+        double bytes = (double)layout.PageBytes(type) * numPages;
+        Console.WriteLine($"{shape.Name,-26} {type} {rows,4} rows to {context,5}: {median * 1e3,8:F3} ms (best {best * 1e3:F3}) {flops / median / 1e9,7:F1} GFLOP/s {bytes / median / 1e9,6:F1} GB/s");
+        foreach (KvCache cache in caches) cache.Dispose();
+    }
+
+    private static KvCache Filled(CpuDevice device, KvLayout layout, DType type, int numPages)
+    {
+        KvCache cache = device.CreateKvCache(layout, type, numPages);
+        var batch = new StepBatch();
+        batch.AddSequence(0, numPages * KvLayout.PageSize, [.. Enumerable.Range(0, numPages)]);
+        int keys = layout.NumKvHeads * layout.KeyWidth, values = layout.NumKvHeads * layout.ValueWidth;
+        Tensor key = device.Write(Random(batch.NumRows * keys), batch.NumRows, keys);
+        device.AppendKv(cache, batch, key, layout.ValuesInKeys ? null : device.Write(Random(batch.NumRows * values), batch.NumRows, values));
+        return cache;
+    }
+
+    private static float[] Random(int count)
+    {
+        var random = new Random(1);
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) values[i] = (float)random.NextDouble() - 0.5f;
+        return values;
+    }
+
+    private sealed record Shape(string Name, int NumHeads, int GroupSize, int KeyWidth, int ValueWidth, bool ValuesInKeys);
+}
