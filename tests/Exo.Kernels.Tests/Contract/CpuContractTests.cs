@@ -15,3 +15,5 @@ public sealed class CpuElementwiseContractTests() : ElementwiseContractTests(Cpu
 public sealed class CpuAttentionContractTests() : AttentionContractTests(CpuSubjects.Create());
 
 public sealed class CpuMatMulContractTests() : MatMulContractTests(CpuSubjects.Create());
+
+public sealed class CpuMoeContractTests() : MoeContractTests(CpuSubjects.Create());
