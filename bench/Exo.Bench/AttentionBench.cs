@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Diagnostics;
 using Exo.Kernels;
 
@@ -16,11 +17,17 @@ internal static class AttentionBench
         new("MLA, 16 heads of 576/512", 16, 16, 576, 512, true),
     ];
 
-    /// <summary>attention [threads] [isa]</summary>
-    public static int Run(string[] args)
+    public static Command CreateCommand()
     {
-        int threads = args.Length > 0 ? int.Parse(args[0]) : Environment.ProcessorCount;
-        Isa isa = args.Length > 1 ? Enum.Parse<Isa>(args[1], ignoreCase: true) : IsaSupport.Best;
+        var threads = new Option<int>("--threads") { Description = "threads of the device", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var isa = new Option<Isa>("--isa") { Description = "instruction set of the device", DefaultValueFactory = _ => IsaSupport.Best };
+        var command = new Command("attention", "attention over cached keys and values, decode and prefill") { threads, isa };
+        command.SetAction(result => Run(result.GetValue(threads), result.GetValue(isa)));
+        return command;
+    }
+
+    private static int Run(int threads, Isa isa)
+    {
         using var device = new CpuDevice(threads, isa);
         Console.WriteLine($"{device.Name}; medians; {NumLayers} layers of cache in turn");
         foreach (Shape shape in Shapes)
@@ -60,7 +67,9 @@ internal static class AttentionBench
         double median = times[times.Count / 2], best = times[times.Count / 20];
         double positions = rows * (context - ((rows - 1) / 2.0)), flops = 2.0 * positions * shape.NumHeads * (shape.KeyWidth + shape.ValueWidth);
         double bytes = (double)layout.PageBytes(type) * numPages;
-        Console.WriteLine($"{shape.Name,-26} {type} {rows,4} rows to {context,5}: {median * 1e3,8:F3} ms (best {best * 1e3:F3}) {flops / median / 1e9,7:F1} GFLOP/s {bytes / median / 1e9,6:F1} GB/s");
+        Console.WriteLine(
+            $"{shape.Name,-26} {type} {rows,4} rows to {context,5}: {median * 1e3,8:F3} ms (best {best * 1e3:F3}) "
+            + $"{flops / median / 1e9,7:F1} GFLOP/s {bytes / median / 1e9,6:F1} GB/s");
         foreach (KvCache cache in caches) cache.Dispose();
     }
 

@@ -1,8 +1,10 @@
 using System.CommandLine;
+using Exo.Bench;
 using Exo.Bench.Wire;
 
 var root = new RootCommand("Measures what DESIGN promises, on this machine, beside what it is compared with.")
 {
+    AttentionBench.CreateCommand(),
     WireCommand.Create(),
     WireCommand.CreatePeer(),
 };
