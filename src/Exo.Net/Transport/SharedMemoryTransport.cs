@@ -200,7 +200,7 @@ public sealed class SharedMemoryTransport : RingTransport
                 stream.Dispose();
                 throw new GarbledFrameException(peer, $"expected a ring file of {expected} bytes, got {length} in {path}");
             }
-            catch (IOException error) when (error is not WireException)
+            catch (Exception error) when (error is IOException and not WireException or UnauthorizedAccessException)
             {
                 throw new GarbledFrameException(peer, $"expected a ring file at {path}: {error.Message}");
             }

