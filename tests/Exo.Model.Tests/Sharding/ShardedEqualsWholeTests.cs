@@ -9,11 +9,11 @@ public sealed class ShardedEqualsWholeTests
 {
     [Property(MaxTest = 10)]
     public void Sharded_equals_whole_bit_for_bit_on_the_reference_device(int seed) =>
-        ShardedContract.Check(seed, ThreadGroup.Create, () => new ReferenceDevice());
+        ShardedContract.Check(seed, ThreadGroup.Connect, () => new ReferenceDevice());
 
     [Property(MaxTest = 60)]
     public void Sharded_equals_whole_bit_for_bit_on_the_cpu_device(int seed) =>
-        ShardedContract.Check(seed, ThreadGroup.Create, () => new CpuDevice(1, IsaSupport.Best));
+        ShardedContract.Check(seed, ThreadGroup.Connect, () => new CpuDevice(1, IsaSupport.Best));
 
     [Fact]
     public void A_rank_that_adds_in_another_order_is_found_out()
@@ -23,7 +23,7 @@ public sealed class ShardedEqualsWholeTests
         {
             try
             {
-                ShardedContract.Check(seed, WrongOrderGroup.Create, () => new CpuDevice(1, IsaSupport.Best));
+                ShardedContract.Check(seed, WrongOrderGroup.Connect, () => new CpuDevice(1, IsaSupport.Best));
             }
             catch (InvalidOperationException)
             {

@@ -1,5 +1,6 @@
 using Exo.Kernels;
 using Exo.Model.Parallel;
+using Exo.Net.Collectives;
 using Exo.Testing;
 
 namespace Exo.Model.Tests.Sharding;
@@ -11,7 +12,8 @@ internal sealed class WrongOrderGroup(ProcessGroup inner) : ProcessGroup
 
     public override int WorldSize => inner.WorldSize;
 
-    public static ProcessGroup[] Create(int worldSize) => [.. ThreadGroup.Create(worldSize).Select(group => new WrongOrderGroup(group))];
+    public static RankGroups[] Connect(int tensorRanks, int stages) =>
+        ThreadGroup.Connect(tensorRanks, stages, worldSize => [.. ThreadGroup.Create(worldSize).Select(group => new WrongOrderGroup(group))]);
 
     public override unsafe Tensor AllReduce(Device device, Reduction reduction, PartialSums partial)
     {

@@ -34,6 +34,10 @@ internal static class Ranks
         if (errors.Count > 0) throw new AggregateException(errors);
     }
 
+    /// <summary>The groups of a grid of ranks, connected by one kind of link.</summary>
+    public static RankGroups[] Grid(int tensorRanks, int numStages, Link link) =>
+        RankGrid.Connect(tensorRanks, numStages, (a, b) => Connect(a, b, link), new ProcessGroupOptions(), default);
+
     private static (Transport OfA, Transport OfB) Connect(int a, int b, Link link)
     {
         TransportOptions ofA = Options(link, LinkRole.Dialer), ofB = Options(link, LinkRole.Listener);

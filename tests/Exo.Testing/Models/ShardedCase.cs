@@ -2,6 +2,7 @@ using Exo.Kernels;
 using Exo.Model;
 using Exo.Model.Generation;
 using Exo.Model.Parallel;
+using Exo.Net.Collectives;
 
 namespace Exo.Testing;
 
@@ -35,25 +36,23 @@ public static class ShardedRun
     private const int TimeoutMs = 120_000;
 
     /// <summary>
-    /// Runs <paramref name="plans"/>; <paramref name="createGroups"/> makes the ranks of one group. All tensor ranks of the last stage must
-    /// agree. Returns for each step the result's logits and tokens.
+    /// Runs <paramref name="plans"/>; <paramref name="connect"/>(tensorRanks, stages) makes the groups of every rank. All tensor ranks of the
+    /// last stage must agree. Returns for each step the result's logits and tokens.
     /// </summary>
     public static List<StepOutput> Run(
-        string folder, Split split, Arithmetic arithmetic, IReadOnlyList<StepPlan> plans, int numPages, Func<int, ProcessGroup[]> createGroups, Func<Device> createDevice)
+        string folder, Split split, Arithmetic arithmetic, IReadOnlyList<StepPlan> plans, int numPages, Func<int, int, RankGroups[]> connect, Func<Device> createDevice)
     {
         int tensorSize = split.Tensor.Length, stages = split.Pipeline.Length;
-        ProcessGroup[][] tensorGroups = [.. Enumerable.Range(0, stages).Select(_ => createGroups(tensorSize))]; // [stage][rank]
-        ProcessGroup[][] pipelineGroups = [.. Enumerable.Range(0, tensorSize).Select(_ => createGroups(stages))]; // [rank][stage]
+        RankGroups[] groups = connect(tensorSize, stages); // rank = stage * tensorSize + tensor rank
         var outputs = new List<StepOutput>[tensorSize];
         var errors = new System.Collections.Concurrent.ConcurrentQueue<Exception>();
         var threads = new List<Thread>();
         for (int stage = 0; stage < stages; stage++)
             for (int rank = 0; rank < tensorSize; rank++)
             {
-                var shard = new Shard(
-                    tensorGroups[stage][rank], new Partition(split.Tensor), pipelineGroups[rank][stage], new Partition(split.Pipeline), split.Experts);
+                RankGroups own = groups[(stage * tensorSize) + rank];
                 int slot = stage == stages - 1 ? rank : -1;
-                var thread = new Thread(() => RunRank(shard, slot)) { IsBackground = true };
+                var thread = new Thread(() => RunRank(own, slot)) { IsBackground = true };
                 threads.Add(thread);
                 thread.Start();
             }
@@ -64,11 +63,13 @@ public static class ShardedRun
             if (!outputs[rank].SequenceEqual(outputs[0])) throw new InvalidOperationException($"{split}: ranks 0 and {rank} disagree");
         return outputs[0];
 
-        void RunRank(Shard shard, int slot)
+        void RunRank(RankGroups own, int slot)
         {
+            using RankGroups owned = own;
             try
             {
-                using Device device = createDevice();
+                var shard = new Shard(own.Tensor, new Partition(split.Tensor), own.Pipeline, new Partition(split.Pipeline), split.Experts);
+                Device device = createDevice();
                 using var model = new ModelHarness(device, folder, arithmetic, shard, numPages);
                 List<StepOutput> results = [.. plans.Select(model.Run)];
                 if (slot >= 0) outputs[slot] = results;

@@ -2,6 +2,7 @@ using Exo.Kernels;
 using Exo.Model;
 using Exo.Model.Generation;
 using Exo.Model.Parallel;
+using Exo.Net.Collectives;
 
 namespace Exo.Testing;
 
@@ -15,7 +16,7 @@ public static class ShardedContract
     private static readonly WeightFormat[] _formats = [WeightFormat.BF16, WeightFormat.Affine4, WeightFormat.Affine8];
 
     /// <summary>Throws, naming the case, where a bit differs.</summary>
-    public static void Check(int seed, Func<int, ProcessGroup[]> createGroups, Func<Device> createDevice)
+    public static void Check(int seed, Func<int, int, RankGroups[]> connect, Func<Device> createDevice)
     {
         var random = new Random(seed);
         string modelType = _modelTypes[random.Next(_modelTypes.Length)];
@@ -40,9 +41,9 @@ public static class ShardedContract
             model.Write(folder);
             List<StepPlan> wholePlans = steps.OneByOne(sampling), splitPlans = steps.Mixed(random, sampling);
             var whole = RandomSteps.ByPosition(
-                wholePlans, ShardedRun.Run(folder, Split.Whole, arithmetic, wholePlans, steps.NumPages, ThreadGroup.Create, createDevice));
+                wholePlans, ShardedRun.Run(folder, Split.Whole, arithmetic, wholePlans, steps.NumPages, ThreadGroup.Connect, createDevice));
             var sharded = RandomSteps.ByPosition(
-                splitPlans, ShardedRun.Run(folder, split, arithmetic, splitPlans, steps.NumPages, createGroups, createDevice));
+                splitPlans, ShardedRun.Run(folder, split, arithmetic, splitPlans, steps.NumPages, connect, createDevice));
             Compare(whole, sharded, $"seed {seed}: {split}, {arithmetic}, {model}");
         }
         finally

@@ -1,5 +1,6 @@
 using Exo.Kernels;
 using Exo.Model.Parallel;
+using Exo.Net.Collectives;
 
 namespace Exo.Testing;
 
@@ -23,6 +24,18 @@ public sealed class ThreadGroup : ProcessGroup
         if (worldSize == 1) return [new Solo()];
         var shared = new Shared(worldSize);
         return [.. Enumerable.Range(0, worldSize).Select(rank => new ThreadGroup(shared, rank))];
+    }
+
+    /// <summary>The groups of every rank of tensorRanks x stages, rank = stage * tensorRanks + tensor rank.</summary>
+    public static RankGroups[] Connect(int tensorRanks, int stages) => Connect(tensorRanks, stages, Create);
+
+    /// <summary>The same with groups made by <paramref name="create"/>.</summary>
+    public static RankGroups[] Connect(int tensorRanks, int stages, Func<int, ProcessGroup[]> create)
+    {
+        ProcessGroup[][] tensor = [.. Enumerable.Range(0, stages).Select(_ => create(tensorRanks))]; // [stage][rank]
+        ProcessGroup[][] pipeline = [.. Enumerable.Range(0, tensorRanks).Select(_ => create(stages))]; // [rank][stage]
+        return [.. Enumerable.Range(0, tensorRanks * stages).Select(
+            rank => new RankGroups(tensor[rank / tensorRanks][rank % tensorRanks], pipeline[rank % tensorRanks][rank / tensorRanks]))];
     }
 
     /// <inheritdoc/>
