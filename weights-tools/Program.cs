@@ -17,6 +17,8 @@ public static class Program
             SynthCommand.Create(),
             TokenizeCommand.Create(),
             RenderCommand.Create(),
+            LogitsCommand.Create(),
+            CompareCommand.Create(),
         };
         return root.Parse(args).Invoke();
     }

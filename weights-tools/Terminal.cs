@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Exo.Model;
+using Exo.Model.Generation;
 using Exo.Model.Text;
 using Spectre.Console;
 
@@ -30,7 +31,7 @@ internal static class Terminal
     // Trouble that a person can mend; anything else is a bug and keeps its stack trace.
     private static bool IsExpected(Exception e) =>
         e is IOException or UnauthorizedAccessException or JsonException or WeightsToolException or ModelException
-            or TokenizerException or ChatTemplateException;
+            or TokenizerException or ChatTemplateException or NonFiniteException;
 
     /// <summary>A line on standard error.</summary>
     public static void Say(string line) => Console.Error.WriteLine(line);
