@@ -5,6 +5,7 @@ using Exo.Bench.Wire;
 var root = new RootCommand("Measures what DESIGN promises, on this machine, beside what it is compared with.")
 {
     AttentionBench.CreateCommand(),
+    MatMulBench.CreateCommand(),
     WireCommand.Create(),
     WireCommand.CreatePeer(),
 };
