@@ -19,7 +19,11 @@ internal static class MatMulBench
         using var device = new CpuDevice(threads, isa);
         WeightFormat weightFormat = format switch
         {
-            "f32" => WeightFormat.F32, "f16" => WeightFormat.F16, "bf16" => WeightFormat.BF16, "q8" => WeightFormat.Affine8, "q4" => WeightFormat.Affine4,
+            "f32" => WeightFormat.F32,
+            "f16" => WeightFormat.F16,
+            "bf16" => WeightFormat.BF16,
+            "q8" => WeightFormat.Affine8,
+            "q4" => WeightFormat.Affine4,
             _ => throw new ArgumentException($"format {format}: expected f32, f16, bf16, q8 or q4"),
         };
         Shape model = shape == "1b" ? new Shape(2048, 8192, 32, 8, 64, 32000, 16) : new Shape(576, 1536, 9, 3, 64, 49152, 30);

@@ -44,8 +44,15 @@ internal sealed unsafe class RandomWeight : IDisposable
         }
         Source = new WeightSource
         {
-            Format = format, Address = _values, NumRows = numRows, RowLength = numColumns, EndColumn = numColumns,
-            Scales = _scales, Biases = _biases, ScaleType = DType.F16, GroupSize = format.IsAffine() ? GroupSize : 0,
+            Format = format,
+            Address = _values,
+            NumRows = numRows,
+            RowLength = numColumns,
+            EndColumn = numColumns,
+            Scales = _scales,
+            Biases = _biases,
+            ScaleType = DType.F16,
+            GroupSize = format.IsAffine() ? GroupSize : 0,
         };
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Exo.Kernels;
 
@@ -53,14 +54,18 @@ internal static unsafe class AffinePacker
     public static void PackInt8(void* argument, int piece, int worker)
     {
         var job = (PackJob*)argument;
+        byte** rows = stackalloc byte*[PackedWeight.PanelRows];
         job->Panels(piece, out int first, out int end);
         for (int panel = first; panel < end; panel++)
         {
-            NativeMemory.Clear(job->Part->Panel(panel), (nuint)job->Part->PanelBytes);
-            for (int r = 0; r < job->RowsOf(panel); r++)
+            PackHeaders(job, panel);
+            var turn = new RowTransposer(rows, job, panel);
+            for (int block = 0; block < job->Plan.NumBlocks; block++)
             {
-                PackHeaders(job, panel, r);
-                for (int block = 0; block < job->Plan.NumBlocks; block++) PackBlock8(job, panel, r, block);
+                byte* to = job->Part->Panel(panel) + job->Part->Blocks[(2 * block) + 1];
+                int start = job->Plan.BlockColumns[block], count = job->Plan.BlockColumns[block + 1] - start;
+                if (count == ColumnPlan.BlockSize) turn.Lanes(job->StartColumn + start, ColumnPlan.BlockSize / 4, (uint*)to, 0x80808080);
+                else PackShort8(turn, job->StartColumn + start, count, to);
             }
         }
     }
@@ -69,43 +74,45 @@ internal static unsafe class AffinePacker
     public static void PackInt4(void* argument, int piece, int worker)
     {
         var job = (PackJob*)argument;
+        byte** rows = stackalloc byte*[PackedWeight.PanelRows];
         job->Panels(piece, out int first, out int end);
         for (int panel = first; panel < end; panel++)
         {
-            NativeMemory.Clear(job->Part->Panel(panel), (nuint)job->Part->PanelBytes);
-            for (int r = 0; r < job->RowsOf(panel); r++)
+            PackHeaders(job, panel);
+            var turn = new RowTransposer(rows, job, panel);
+            for (int block = 0; block < job->Plan.NumBlocks; block++)
             {
-                PackHeaders(job, panel, r);
-                for (int block = 0; block < job->Plan.NumBlocks; block++) PackBlock4(job, panel, r, block);
+                byte* to = job->Part->Panel(panel) + job->Part->Blocks[(2 * block) + 1];
+                int start = job->Plan.BlockColumns[block], count = job->Plan.BlockColumns[block + 1] - start;
+                if (count == ColumnPlan.BlockSize) turn.Nibbles((job->StartColumn + start) / 2, (uint*)to);
+                else PackShort4(turn, job->StartColumn + start, count, to);
             }
         }
     }
 
-    private static void PackBlock8(PackJob* job, int panel, int r, int block)
+    private static void PackShort8(RowTransposer turn, int column, int count, byte* to)
     {
-        byte* from = job->Source + ((((nint)panel * PackedWeight.PanelRows) + r) * job->RowBytes) + job->StartColumn;
-        byte* to = job->Part->Panel(panel) + job->Part->Blocks[(2 * block) + 1] + (4 * r);
-        int start = job->Plan.BlockColumns[block], count = job->Plan.BlockColumns[block + 1] - start;
-        for (int c = 0; c < count; c++) to[((c >> 2) * 64) + (c & 3)] = (byte)(from[start + c] ^ 0x80);
+        NativeMemory.Clear(to, 512);
+        for (int r = 0; r < PackedWeight.PanelRows; r++)
+            for (int c = 0; c < count; c++) to[((c >> 2) * 64) + (4 * r) + (c & 3)] = (byte)(turn.Row(r)[column + c] ^ 0x80);
     }
 
-    private static void PackBlock4(PackJob* job, int panel, int r, int block)
+    private static void PackShort4(RowTransposer turn, int column, int count, byte* to)
     {
-        byte* from = job->Source + ((((nint)panel * PackedWeight.PanelRows) + r) * job->RowBytes);
-        byte* to = job->Part->Panel(panel) + job->Part->Blocks[(2 * block) + 1] + (4 * r);
-        int start = job->Plan.BlockColumns[block], count = job->Plan.BlockColumns[block + 1] - start;
-        for (int c = 0; c < count; c++)
+        NativeMemory.Clear(to, 256);
+        for (int r = 0; r < PackedWeight.PanelRows; r++)
         {
-            int column = job->StartColumn + start + c;
-            int q = (from[column >> 1] >> (4 * (column & 1))) & 15, quad = c >> 2;
-            to[((quad & 3) * 64) + (c & 3)] |= (byte)(q << (quad < 4 ? 0 : 4));
+            for (int c = 0; c < count; c++)
+            {
+                int q = (turn.Row(r)[(column + c) >> 1] >> (4 * ((column + c) & 1))) & 15, quad = c >> 2;
+                to[((quad & 3) * 64) + (4 * r) + (c & 3)] |= (byte)(q << (quad < 4 ? 0 : 4));
+            }
         }
     }
 
-    private static void PackHeaders(PackJob* job, int panel, int r)
+    private static void PackHeaders(PackJob* job, int panel)
     {
-        nint row = ((nint)panel * PackedWeight.PanelRows) + r;
-        int lastHeader = -1;
+        int numRows = job->RowsOf(panel), lastHeader = -1;
         for (int block = 0; block < job->Plan.NumBlocks; block++)
         {
             int header = job->Part->Blocks[2 * block];
@@ -113,8 +120,20 @@ internal static unsafe class AffinePacker
             lastHeader = header;
             int group = (job->StartColumn + job->Plan.BlockColumns[block]) / job->GroupSize;
             byte* to = job->Part->Panel(panel) + header;
-            Store(to, r, job->Scale(row, group), job->Part->ScaleType);
-            if (job->Part->HasBiases != 0) Store(to, PackedWeight.PanelRows + r, job->Bias(row, group), job->Part->ScaleType);
+            nint index = ((nint)panel * PackedWeight.PanelRows * job->GroupsPerRow) + group;
+            CopyHeader(job, job->Scales, index, numRows, to);
+            if (job->Part->HasBiases != 0) CopyHeader(job, job->Biases, index, numRows, to + (PackedWeight.PanelRows * job->Part->ScaleType.Bytes()));
+        }
+    }
+
+    private static void CopyHeader(PackJob* job, byte* from, nint index, int numRows, byte* to)
+    {
+        bool isCopy = job->Part->ScaleType == job->ScaleType && job->ScaleType != DType.F32;
+        for (int r = 0; r < PackedWeight.PanelRows; r++)
+        {
+            nint i = index + (Math.Min(r, numRows - 1) * (nint)job->GroupsPerRow);
+            if (isCopy) ((ushort*)to)[r] = ((ushort*)from)[i];
+            else Store(to, r, Headers.Load(from, i, job->ScaleType), job->Part->ScaleType);
         }
     }
 
@@ -131,20 +150,29 @@ internal static unsafe class AffinePacker
         if (job->NumColumns == 0) return;
         int flags = 0, firstGroup = job->StartColumn / job->GroupSize;
         int endGroup = (job->StartColumn + job->NumColumns + job->GroupSize - 1) / job->GroupSize;
-        float half = 1 << (job->Bits - 1);
         for (nint row = (nint)piece * RowsPerPiece; row < Math.Min((piece + 1) * RowsPerPiece, job->NumRows); row++)
-        {
-            for (int group = firstGroup; group < endGroup; group++)
-            {
-                float scale = job->Scale(row, group), bias = job->Bias(row, group);
-                bool needsBias = MathF.FusedMultiplyAdd(half, scale, bias) != 0;
-                if (needsBias) flags |= BiasFlag;
-                if (job->ScaleType != DType.F32) continue;
-                if (!IsF16(scale) || !IsF16(bias)) flags |= NotF16Flag;
-                if (!IsBF16(scale) || !IsBF16(bias)) flags |= NotBF16Flag;
-            }
-        }
+            flags |= ScanRow(job, (row * job->GroupsPerRow) + firstGroup, endGroup - firstGroup);
         Interlocked.Or(ref job->Flags, flags);
+    }
+
+    private static int ScanRow(PackJob* job, nint index, nint count)
+    {
+        int flags = 0;
+        float half = 1 << (job->Bits - 1);
+        nint i = 0;
+        for (; job->ScaleType != DType.F32 && i + 8 <= count; i += 8)
+        {
+            Vector256<float> scales = Headers.Load256(job->Scales, index + i, job->ScaleType), biases = Headers.Load256(job->Biases, index + i, job->ScaleType);
+            if (Vector256.FusedMultiplyAdd(Vector256.Create(half), scales, biases) != Vector256<float>.Zero) flags |= BiasFlag;
+        }
+        for (; i < count; i++)
+        {
+            float scale = Headers.Load(job->Scales, index + i, job->ScaleType), bias = Headers.Load(job->Biases, index + i, job->ScaleType);
+            if (MathF.FusedMultiplyAdd(half, scale, bias) != 0) flags |= BiasFlag;
+            if (!IsF16(scale) || !IsF16(bias)) flags |= NotF16Flag;
+            if (!IsBF16(scale) || !IsBF16(bias)) flags |= NotBF16Flag;
+        }
+        return flags;
     }
 
     private static bool IsF16(float value) => BitConverter.SingleToInt32Bits((float)(Half)value) == BitConverter.SingleToInt32Bits(value);

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Exo.Kernels;
@@ -6,19 +5,20 @@ namespace Exo.Kernels;
 /// <summary>Panels of floats.</summary>
 internal static unsafe class FloatPacker
 {
-    private const int ColumnsAtOnce = 64;
-
     /// <summary>F32 to F32 panels.</summary>
     public static void PackF32(void* argument, int piece, int worker)
     {
         var job = (PackJob*)argument;
+        byte** rows = stackalloc byte*[PackedWeight.PanelRows];
         job->Panels(piece, out int first, out int end);
+        int whole = job->NumColumns & ~3;
         for (int panel = first; panel < end; panel++)
         {
             var to = (float*)job->Part->Panel(panel);
-            if (job->RowsOf(panel) < PackedWeight.PanelRows) NativeMemory.Clear(to, (nuint)job->Part->PanelBytes);
-            for (int column = 0; column < job->NumColumns; column += ColumnsAtOnce)
-                CopyF32(job, panel, column, Math.Min(column + ColumnsAtOnce, job->NumColumns), to);
+            var turn = new RowTransposer(rows, job, panel);
+            turn.Lanes((nint)job->StartColumn * sizeof(float), whole, (uint*)to, 0);
+            for (nint k = whole; k < job->NumColumns; k++)
+                for (int r = 0; r < PackedWeight.PanelRows; r++) to[(k * PackedWeight.PanelRows) + r] = ((float*)turn.Row(r))[job->StartColumn + k];
         }
     }
 
@@ -26,13 +26,17 @@ internal static unsafe class FloatPacker
     public static void Pack16(void* argument, int piece, int worker)
     {
         var job = (PackJob*)argument;
+        byte** rows = stackalloc byte*[PackedWeight.PanelRows];
         job->Panels(piece, out int first, out int end);
+        int whole = job->NumColumns & ~7;
         for (int panel = first; panel < end; panel++)
         {
             var to = (ushort*)job->Part->Panel(panel);
-            if (job->RowsOf(panel) < PackedWeight.PanelRows) NativeMemory.Clear(to, (nuint)job->Part->PanelBytes);
-            for (int column = 0; column < job->NumColumns; column += ColumnsAtOnce)
-                Copy16(job, panel, column, Math.Min(column + ColumnsAtOnce, job->NumColumns), to);
+            var turn = new RowTransposer(rows, job, panel);
+            turn.Pairs((nint)job->StartColumn * sizeof(ushort), whole, (uint*)to);
+            for (nint k = whole; k < job->NumColumns; k++)
+                for (int r = 0; r < PackedWeight.PanelRows; r++)
+                    to[(k * PackedWeight.PanelRows) + (r < 8 ? 2 * r : (2 * (r - 8)) + 1)] = ((ushort*)turn.Row(r))[job->StartColumn + k];
         }
     }
 
@@ -50,36 +54,14 @@ internal static unsafe class FloatPacker
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyF32(PackJob* job, int panel, int start, int end, float* to)
-    {
-        int numRows = job->RowsOf(panel);
-        for (int r = 0; r < numRows; r++)
-        {
-            float* from = (float*)(job->Source + ((((nint)panel * PackedWeight.PanelRows) + r) * job->RowBytes)) + job->StartColumn;
-            for (int k = start; k < end; k++) to[(k * PackedWeight.PanelRows) + r] = from[k];
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Copy16(PackJob* job, int panel, int start, int end, ushort* to)
-    {
-        int numRows = job->RowsOf(panel);
-        for (int r = 0; r < numRows; r++)
-        {
-            ushort* from = (ushort*)(job->Source + ((((nint)panel * PackedWeight.PanelRows) + r) * job->RowBytes)) + job->StartColumn;
-            int lane = r < 8 ? 2 * r : (2 * (r - 8)) + 1;
-            for (int k = start; k < end; k++) to[(k * PackedWeight.PanelRows) + lane] = from[k];
-        }
-    }
-
     private static void DequantizeRow(PackJob* job, nint row, float* to)
     {
         byte* from = job->Source + (row * job->RowBytes);
         int end = job->StartColumn + job->NumColumns;
         for (int group = job->StartColumn / job->GroupSize; group * job->GroupSize < end; group++)
         {
-            float scale = job->Scale(row, group), bias = job->Bias(row, group);
+            nint index = (row * job->GroupsPerRow) + group;
+            float scale = Headers.Load(job->Scales, index, job->ScaleType), bias = Headers.Load(job->Biases, index, job->ScaleType);
             int stop = Math.Min((group + 1) * job->GroupSize, end);
             for (int column = Math.Max(group * job->GroupSize, job->StartColumn); column < stop; column++)
             {

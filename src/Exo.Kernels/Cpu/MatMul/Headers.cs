@@ -9,7 +9,7 @@ namespace Exo.Kernels;
 /// </summary>
 internal static unsafe class Headers
 {
-    public static float Load(byte* header, int index, DType type) => type switch
+    public static float Load(byte* header, nint index, DType type) => type switch
     {
         DType.F32 => ((float*)header)[index],
         DType.F16 => Fp.HalfToSingle(((ushort*)header)[index]),
@@ -17,7 +17,7 @@ internal static unsafe class Headers
     };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Load128(byte* header, int index, DType type)
+    public static Vector128<float> Load128(byte* header, nint index, DType type)
     {
         if (type == DType.F32) return Vector128.Load((float*)header + index);
         Vector128<int> upper = Vector128.WidenLower(Vector128.CreateScalar(*(ulong*)(header + (2 * index))).AsUInt16()).AsInt32() << 16;
@@ -25,7 +25,7 @@ internal static unsafe class Headers
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load256(byte* header, int index, DType type)
+    public static Vector256<float> Load256(byte* header, nint index, DType type)
     {
         if (type == DType.F32) return Vector256.Load((float*)header + index);
         Vector256<int> upper = Widen256(header + (2 * index)) << 16;
@@ -33,7 +33,7 @@ internal static unsafe class Headers
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load512(byte* header, int index, DType type)
+    public static Vector512<float> Load512(byte* header, nint index, DType type)
     {
         if (type == DType.F32) return Vector512.Load((float*)header + index);
         Vector512<int> upper = Vector512.WidenLower(Vector256.Load((ushort*)(header + (2 * index))).ToVector512Unsafe()).AsInt32() << 16;

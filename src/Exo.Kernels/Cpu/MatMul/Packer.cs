@@ -143,17 +143,4 @@ internal unsafe struct PackJob(WeightSource source, ColumnPlan plan)
 
     /// <summary>Real rows of a panel.</summary>
     public readonly int RowsOf(int panel) => Math.Min(PackedWeight.PanelRows, NumRows - (panel * PackedWeight.PanelRows));
-
-    /// <summary>Scale of the group <paramref name="group"/> of a row.</summary>
-    public readonly float Scale(nint row, int group) => ReadFloat(Scales, (row * GroupsPerRow) + group, ScaleType);
-
-    /// <summary>Bias of the group <paramref name="group"/> of a row.</summary>
-    public readonly float Bias(nint row, int group) => ReadFloat(Biases, (row * GroupsPerRow) + group, ScaleType);
-
-    private static float ReadFloat(byte* values, nint index, DType type) => type switch
-    {
-        DType.F32 => ((float*)values)[index],
-        DType.F16 => (float)((Half*)values)[index],
-        _ => BitConverter.Int32BitsToSingle(((ushort*)values)[index] << 16),
-    };
 }
