@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Diagnostics;
 using Exo.Kernels;
 
@@ -9,14 +10,27 @@ namespace Exo.Bench;
 /// </summary>
 internal static class MatMulBench
 {
-    private const int NumRounds = 9;
+    private const int NumRounds = 7;
 
-    public static int Run(string[] args)
+    public static Command CreateCommand()
     {
-        string test = args.ElementAtOrDefault(0) ?? "decode", shape = args.ElementAtOrDefault(1) ?? "1b", format = args.ElementAtOrDefault(2) ?? "q4";
-        int threads = int.Parse(args.ElementAtOrDefault(3) ?? "2");
-        Isa isa = Enum.Parse<Isa>(args.ElementAtOrDefault(4) ?? IsaSupport.Best.ToString(), ignoreCase: true);
-        using var device = new CpuDevice(threads, isa);
+        var tests = new Option<string[]>("--test") { Description = "load, decode, batch, prefill", DefaultValueFactory = _ => ["decode", "prefill"], AllowMultipleArgumentsPerToken = true };
+        var shape = new Option<string>("--shape") { Description = "1b or 135m", DefaultValueFactory = _ => "1b" };
+        var formats = new Option<string[]>("--format") { Description = "f32, f16, bf16, q8, q4", DefaultValueFactory = _ => ["bf16", "q8", "q4"], AllowMultipleArgumentsPerToken = true };
+        var threads = new Option<int>("--threads") { Description = "threads of the device", DefaultValueFactory = _ => Environment.ProcessorCount };
+        var isa = new Option<Isa>("--isa") { Description = "instruction set of the device", DefaultValueFactory = _ => IsaSupport.Best };
+        var command = new Command("matmul", "all matmuls of a token, or of many, beside the machine's limits") { tests, shape, formats, threads, isa };
+        command.SetAction(result =>
+        {
+            using var device = new CpuDevice(result.GetValue(threads), result.GetValue(isa));
+            Shape model = result.GetValue(shape) == "1b" ? new Shape(2048, 8192, 32, 8, 64, 32000, 16) : new Shape(576, 1536, 9, 3, 64, 49152, 30);
+            foreach (string format in result.GetValue(formats)!) Run(device, model, format, result.GetValue(tests)!);
+        });
+        return command;
+    }
+
+    private static void Run(CpuDevice device, Shape model, string format, string[] tests)
+    {
         WeightFormat weightFormat = format switch
         {
             "f32" => WeightFormat.F32,
@@ -26,14 +40,12 @@ internal static class MatMulBench
             "q4" => WeightFormat.Affine4,
             _ => throw new ArgumentException($"format {format}: expected f32, f16, bf16, q8 or q4"),
         };
-        Shape model = shape == "1b" ? new Shape(2048, 8192, 32, 8, 64, 32000, 16) : new Shape(576, 1536, 9, 3, 64, 49152, 30);
-        var load = Stopwatch.StartNew();
         using var layers = new Layers(device, model, weightFormat);
-        Console.WriteLine($"{device.Name}, {shape} {format}: {layers.Bytes / 1e6:F0} MB in {layers.NumLayers} layers, loaded at {layers.SourceBytes / layers.LoadSeconds / 1e9:F2} GB/s");
-        if (test is "decode") Decode(device, layers, model);
-        else if (test is "batch") foreach (int tokens in new[] { 2, 3, 4, 6, 8, 16, 32 }) Prefill(device, layers, model, tokens);
-        else if (test is "prefill") Prefill(device, layers, model, 512);
-        return 0;
+        Console.WriteLine($"{device.Name}, hidden {model.Hidden}, {format}: {layers.Bytes / 1e6:F0} MB in {layers.NumLayers} layers and a head, loaded at {layers.SourceBytes / layers.LoadSeconds / 1e9:F2} GB/s");
+        if (tests.Contains("decode")) Decode(device, layers, model);
+        if (tests.Contains("batch"))
+            foreach (int tokens in new[] { 2, 3, 4, 6, 8, 16, 32 }) Prefill(device, layers, model, tokens);
+        if (tests.Contains("prefill")) Prefill(device, layers, model, 512);
     }
 
     private static void Decode(CpuDevice device, Layers layers, Shape model)
@@ -70,13 +82,8 @@ internal static class MatMulBench
         {
             double limit = MachineLimits.MeasureFlops(device, 40);
             long start = Stopwatch.GetTimestamp();
-            int steps = 0;
-            while (Stopwatch.GetElapsedTime(start).TotalSeconds < 0.1 || steps == 0)
-            {
-                layers.Step(device, tokens);
-                steps++;
-            }
-            double rate = 2.0 * layers.Elements * tokens * steps / Stopwatch.GetElapsedTime(start).TotalSeconds;
+            layers.Step(device, tokens);
+            double rate = 2.0 * layers.ElementsOf(tokens) * tokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
             limit = Math.Max(limit, MachineLimits.MeasureFlops(device, 40));
             rates.Add(rate);
             shares.Add(rate / limit);
@@ -91,7 +98,7 @@ internal static class MatMulBench
 
     private sealed class Layers : IDisposable
     {
-        private const long TargetBytes = 300 << 20;
+        private const long TargetBytes = 250 << 20;
         private readonly List<Weight> _qkv = [], _output = [], _gateUp = [], _down = [];
         private readonly Weight _head;
 
@@ -136,18 +143,25 @@ internal static class MatMulBench
         /// <summary>The matmuls of all layers, then the head (for all tokens, so that the work is the elements').</summary>
         public void Step(CpuDevice device, int tokens)
         {
+            // With many tokens the weights are out of the way of the measurement: one layer and no head are enough.
+            int numLayers = LayersOf(tokens);
             device.Arena.Reset();
             Tensor hidden = Filled(device, tokens, _qkv[0].NumColumns), attention = Filled(device, tokens, _output[0].NumColumns);
             Tensor intermediate = Filled(device, tokens, _down[0].NumColumns);
-            for (int layer = 0; layer < NumLayers; layer++)
+            for (int layer = 0; layer < numLayers; layer++)
             {
                 device.MatMul(hidden, _qkv[layer]);
                 device.MatMulPartial(attention, _output[layer]);
                 device.MatMul(hidden, _gateUp[layer]);
                 device.MatMulPartial(intermediate, _down[layer]);
             }
-            device.MatMul(hidden, _head);
+            if (numLayers == NumLayers) device.MatMul(hidden, _head);
         }
+
+        public double ElementsOf(int tokens) =>
+            LayersOf(tokens) == NumLayers ? Elements : (double)(Elements - ((long)_head.NumRows * _head.NumColumns)) / NumLayers * LayersOf(tokens);
+
+        private int LayersOf(int tokens) => tokens < 128 ? NumLayers : Math.Min(NumLayers, (int)Math.Ceiling(60e6 / ((double)(Elements - ((long)_head.NumRows * _head.NumColumns)) / NumLayers)));
 
         public void Dispose()
         {

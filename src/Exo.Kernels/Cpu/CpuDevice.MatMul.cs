@@ -62,7 +62,7 @@ public sealed unsafe partial class CpuDevice
     private static bool SharesActivations(MatMulState* a, MatMulState* b)
     {
         if (a->X != b->X || a->XStride != b->XStride || a->NumTokens != b->NumTokens) return false;
-        if (a->Weight->HasInteger != b->Weight->HasInteger || a->Weight->HasFloat != b->Weight->HasFloat) return false;
+        if (a->Weight->HasInteger != b->Weight->HasInteger || a->Weight->HasFloat != b->Weight->HasFloat || a->Weight->HasInt8 != b->Weight->HasInt8) return false;
         ColumnPlan* p = &a->Weight->Plan, q = &b->Weight->Plan;
         return a->Weight->NumColumns == b->Weight->NumColumns && p->NumBlocks == q->NumBlocks
             && new ReadOnlySpan<int>(p->BlockColumns, p->NumBlocks).SequenceEqual(new ReadOnlySpan<int>(q->BlockColumns, q->NumBlocks));
@@ -102,6 +102,7 @@ public sealed unsafe partial class CpuDevice
             {
                 state->Tiles = (state - 1)->Tiles;
                 state->Quants = (state - 1)->Quants;
+                state->Wide = (state - 1)->Wide;
                 state->Scales = (state - 1)->Scales;
                 state->Sums = (state - 1)->Sums;
                 state->IsPrepared = true;
@@ -132,6 +133,11 @@ public sealed unsafe partial class CpuDevice
         if (!state->Weight->HasInteger) return offset;
         state->Quants = (sbyte*)(memory + offset);
         offset += Lines(blocks * ColumnPlan.BlockSize);
+        if (state->Weight->HasInt8 && state->NumTokens > 1 && _kernels.IntTileRows > 1)
+        {
+            state->Wide = (short*)(memory + offset);
+            offset += Lines(blocks * ColumnPlan.BlockSize * sizeof(short));
+        }
         state->Scales = (float*)(memory + offset);
         offset += Lines(blocks * sizeof(float));
         state->Sums = (int*)(memory + offset);

@@ -25,22 +25,31 @@ internal static unsafe class ActivationPieces
         if (state->IsPrepared) return;
         int first = piece * job->Kernels->TileRows, end = Math.Min(first + job->Kernels->TileRows, state->NumTokens);
         if (state->Weight->HasInteger)
-            for (int token = first; token < end; token++) Quantize(state, token);
+        {
+            int tile = job->Kernels->IntTileRows;
+            for (int token = first; token < end; token += tile)
+                QuantizeTile(state, token, Math.Min(token + tile, end), job->Kernels->RoundIntRows(Math.Min(tile, end - token)));
+        }
         if (state->Weight->HasFloat && state->NumTokens > 1) LayOutTile(state, first, end, job->Kernels->RoundRows(end - first));
     }
 
-    private static void Quantize(MatMulState* state, int token)
+    /// <summary>[block][rows]; rows beyond the last token are zero.</summary>
+    private static void QuantizeTile(MatMulState* state, int first, int end, int rows)
     {
         ColumnPlan* plan = &state->Weight->Plan;
-        QuantizedRow row = state->Row(token);
-        float* x = state->X + ((nint)token * state->XStride);
+        nint index = (nint)first * plan->NumBlocks;
         for (int block = 0; block < plan->NumBlocks; block++)
         {
             int start = plan->BlockColumns[block], count = plan->BlockColumns[block + 1] - start;
-            sbyte* quants = row.Quants + ((nint)block * ColumnPlan.BlockSize);
-            row.Scales[block] = Int8Blocks.Quantize(x + start, count, quants, out int sum);
-            row.Sums[block] = sum;
-            for (int i = count; i < ColumnPlan.BlockSize; i++) quants[i] = 0;
+            for (int r = 0; r < rows; r++, index++)
+            {
+                sbyte* quants = state->Quants + (index * ColumnPlan.BlockSize);
+                if (count < ColumnPlan.BlockSize || first + r >= end) new Span<sbyte>(quants, ColumnPlan.BlockSize).Clear();
+                int sum = 0;
+                state->Scales[index] = first + r >= end ? 0f : Int8Blocks.Quantize(state->X + ((nint)(first + r) * state->XStride) + start, count, quants, out sum);
+                state->Sums[index] = sum;
+                if (state->Wide != null) IntUnpacker.Widen(quants, state->Wide + (index * ColumnPlan.BlockSize));
+            }
         }
     }
 

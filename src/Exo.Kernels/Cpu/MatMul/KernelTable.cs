@@ -9,6 +9,9 @@ internal unsafe struct KernelTable
     /// <summary>Panels that a float tile multiplies at once.</summary>
     public int TilePanels;
 
+    /// <summary>Tokens of the largest integer tile; 1 where several tokens are multiplied one by one.</summary>
+    public int IntTileRows;
+
     public const int MaxTileRows = 12;
 
     private const int NumFormats = 5;
@@ -16,6 +19,7 @@ internal unsafe struct KernelTable
     private fixed long _oneStream[NumFormats];
     private fixed long _integers[NumFormats];
     private fixed long _unpack[NumFormats];
+    private fixed long _intTiles[NumFormats * (MaxTileRows + 1)];
     private fixed long _tiles[MaxTileRows + 1];
 
     /// <summary>The kernels for <paramref name="isa"/>.</summary>
@@ -48,6 +52,13 @@ internal unsafe struct KernelTable
     public readonly delegate*<float*, float*, nint, nint, float*, nint, int, void> Tile(int rows) =>
         (delegate*<float*, float*, nint, nint, float*, nint, int, void>)(nint)_tiles[rows];
 
+    /// <summary>Several tokens, integer panels.</summary>
+    public readonly delegate*<IntTile*, void> IntTile(PanelFormat format, int rows) =>
+        (delegate*<IntTile*, void>)(nint)_intTiles[((int)format * (MaxTileRows + 1)) + rows];
+
+    /// <summary>Tokens of the integer tile for a last tile of <paramref name="rows"/>.</summary>
+    public readonly int RoundIntRows(int rows) => IntTileRows == 1 ? 1 : rows == 5 ? 6 : rows;
+
     /// <summary>Tokens of the tile that is used for a last tile of <paramref name="rows"/>: the next size that is compiled.</summary>
     public readonly int RoundRows(int rows)
     {
@@ -58,6 +69,7 @@ internal unsafe struct KernelTable
     private void Use128()
     {
         TileRows = 4;
+        IntTileRows = 1;
         TilePanels = 1;
         SetStreams(PanelFormat.F32, &FloatStreams.Four128<F32Panel>, &FloatStreams.One128<F32Panel>);
         SetStreams(PanelFormat.F16, &FloatStreams.Four128<F16Panel>, &FloatStreams.One128<F16Panel>);
@@ -74,7 +86,13 @@ internal unsafe struct KernelTable
     private void Use256()
     {
         TileRows = 6;
+        IntTileRows = 6;
         TilePanels = 1;
+        SetIntTiles(1, &IntTiles256.Multiply<Int8Tile, Rows1>, &IntTiles256.Multiply<Int4Tile, Rows1>);
+        SetIntTiles(2, &IntTiles256.Multiply<Int8Tile, Rows2>, &IntTiles256.Multiply<Int4Tile, Rows2>);
+        SetIntTiles(3, &IntTiles256.Multiply<Int8Tile, Rows3>, &IntTiles256.Multiply<Int4Tile, Rows3>);
+        SetIntTiles(4, &IntTiles256.Multiply<Int8Tile, Rows4>, &IntTiles256.Multiply<Int4Tile, Rows4>);
+        SetIntTiles(6, &IntTiles256.Multiply<Int8Tile, Rows6>, &IntTiles256.Multiply<Int4Tile, Rows6>);
         SetStreams(PanelFormat.F32, &FloatStreams.Four256<F32Panel>, &FloatStreams.One256<F32Panel>);
         SetStreams(PanelFormat.F16, &FloatStreams.Four256<F16Panel>, &FloatStreams.One256<F16Panel>);
         SetStreams(PanelFormat.BF16, &FloatStreams.Four256<BF16Panel>, &FloatStreams.One256<BF16Panel>);
@@ -94,6 +112,11 @@ internal unsafe struct KernelTable
     {
         TileRows = MaxTileRows;
         TilePanels = 2;
+        SetIntTiles(1, &IntTiles512.Multiply<Int8Tile, Rows1>, &IntTiles512.Multiply<Int4Tile, Rows1>);
+        SetIntTiles(2, &IntTiles512.Multiply<Int8Tile, Rows2>, &IntTiles512.Multiply<Int4Tile, Rows2>);
+        SetIntTiles(3, &IntTiles512.Multiply<Int8Tile, Rows3>, &IntTiles512.Multiply<Int4Tile, Rows3>);
+        SetIntTiles(4, &IntTiles512.Multiply<Int8Tile, Rows4>, &IntTiles512.Multiply<Int4Tile, Rows4>);
+        SetIntTiles(6, &IntTiles512.Multiply<Int8Tile, Rows6>, &IntTiles512.Multiply<Int4Tile, Rows6>);
         SetIntegers(PanelFormat.Int8, &IntStreams.Add512<Int8Panel>);
         SetIntegers(PanelFormat.Int4, &IntStreams.Add512<Int4Panel>);
         SetTile(1, &FloatTiles512.Multiply<Rows1>);
@@ -106,6 +129,12 @@ internal unsafe struct KernelTable
     }
 
     private void SetTile(int rows, delegate*<float*, float*, nint, nint, float*, nint, int, void> kernel) => _tiles[rows] = (nint)kernel;
+
+    private void SetIntTiles(int rows, delegate*<IntTile*, void> int8, delegate*<IntTile*, void> int4)
+    {
+        _intTiles[((int)PanelFormat.Int8 * (MaxTileRows + 1)) + rows] = (nint)int8;
+        _intTiles[((int)PanelFormat.Int4 * (MaxTileRows + 1)) + rows] = (nint)int4;
+    }
 
     private void SetUnpack(PanelFormat format, delegate*<byte*, nint, float*, void> kernel) => _unpack[(int)format] = (nint)kernel;
 

@@ -15,13 +15,16 @@ internal unsafe struct MatMulState
     /// <summary>Several tokens, float panels: x by tiles, [tile][column][tokens of the tile].</summary>
     public float* Tiles;
 
-    /// <summary>Integer panels: [token][block][32].</summary>
+    /// <summary>Integer panels, by integer tiles: [tile][block][tokens of the tile][32]; so are the next three.</summary>
     public sbyte* Quants;
 
-    /// <summary>[token][block]</summary>
+    /// <summary>The quants as int16, even columns of each quad first, for 8-bit tiles; null where there are none.</summary>
+    public short* Wide;
+
+    /// <summary>[tile][block][tokens of the tile]</summary>
     public float* Scales;
 
-    /// <summary>[token][block]</summary>
+    /// <summary>[tile][block][tokens of the tile]</summary>
     public int* Sums;
 
     /// <summary>Tokens of a piece, a multiple of the tile; the last block may be short.</summary>
@@ -34,6 +37,7 @@ internal unsafe struct MatMulState
 
     public int EndPiece;
 
+    /// <summary>A token's quants where each is a tile by itself.</summary>
     public readonly QuantizedRow Row(int token) => new()
     {
         Quants = Quants + ((nint)token * Weight->Plan.NumBlocks * ColumnPlan.BlockSize),

@@ -4,10 +4,16 @@ namespace Exo.Kernels;
 internal static unsafe class MatMulPieces
 {
     private const int TileColumns = 256;
-    private const int TileBlocks = 32;
+    private const int TileBlocks8 = 8;
+    private const int TileBlocks4 = 16;
 
-    /// <summary>Floats of a thread's scratch before the stack of sums: two unpacked panels of TileColumns.</summary>
+    /// <summary>
+    /// Floats of a thread's scratch before the stack of sums: two unpacked panels of TileColumns float32 columns, or of as many bytes of
+    /// unpacked quants with their headers.
+    /// </summary>
     private const int UnpackedFloats = 2 * TileColumns * PackedWeight.PanelRows;
+
+    private const int UnpackedHeaders = UnpackedFloats / 2;
 
     /// <summary>Bytes of scratch that a thread needs for a weight whose leaves stack up <paramref name="depth"/> sums.</summary>
     public static nint ScratchBytes(int depth) =>
@@ -88,8 +94,9 @@ internal static unsafe class MatMulPieces
             if (part->IsInteger || start == end) sums.ClearTop();
             if (part->IsInteger)
             {
-                for (int block = plan->LeafBlocks[leaf]; block < plan->LeafBlocks[leaf + 1]; block += TileBlocks)
-                    RunIntegers(job->Kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + TileBlocks, plan->LeafBlocks[leaf + 1]), sums);
+                int blocks = part->Format == PanelFormat.Int8 ? TileBlocks8 : TileBlocks4;
+                for (int block = plan->LeafBlocks[leaf]; block < plan->LeafBlocks[leaf + 1]; block += blocks)
+                    RunIntegers(job->Kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + blocks, plan->LeafBlocks[leaf + 1]), sums, scratch);
             }
             else
             {
@@ -101,13 +108,50 @@ internal static unsafe class MatMulPieces
     }
 
     private static void RunIntegers(
-        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, LeafStack sums)
+        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, LeafStack sums, float* scratch)
     {
+        if (kernels->IntTileRows > 1)
+        {
+            RunIntTiles(kernels, state, part, panel, numPanels, token, numTokens, start, end, sums, scratch);
+            return;
+        }
         var kernel = kernels->Integers(part->Format);
         for (int t = 0; t < numTokens; t++)
         {
             QuantizedRow row = state->Row(token + t);
             kernel(part, part->Panel(panel), part->PanelBytes, numPanels, start, end, &row, sums.Top + (t * PackedWeight.PanelRows), sums.PanelFloats);
+        }
+    }
+
+    private static void RunIntTiles(
+        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, LeafStack sums, float* scratch)
+    {
+        bool isWide = part->Format == PanelFormat.Int8;
+        nint blockBytes = isWide ? 1024 : 512, rowBytes = isWide ? 2 * ColumnPlan.BlockSize : ColumnPlan.BlockSize, numBlocks = state->Weight->Plan.NumBlocks;
+        var tile = new IntTile { Weights = (byte*)scratch, Headers = scratch + UnpackedHeaders, HasBiases = part->HasBiases, NumBlocks = end - start };
+        for (int p = 0; p < numPanels; p += kernels->TilePanels)
+        {
+            // An odd last panel is multiplied twice, both times into the same sums.
+            bool isPair = kernels->TilePanels == 2 && p + 1 < numPanels;
+            tile.WeightStep = isPair ? tile.NumBlocks * blockBytes : 0;
+            tile.HeaderStep = isPair ? (nint)tile.NumBlocks * IntTile.HeaderFloats : 0;
+            tile.SumsStep = isPair ? sums.PanelFloats : 0;
+            for (int i = 0; i <= (isPair ? 1 : 0); i++)
+            {
+                byte* weights = tile.Weights + (i * tile.WeightStep);
+                if (isWide) IntUnpacker.Unpack8(part, part->Panel(panel + p + i), start, end, weights, tile.Headers + (i * tile.HeaderStep));
+                else IntUnpacker.Unpack4(part, part->Panel(panel + p + i), start, end, weights, tile.Headers + (i * tile.HeaderStep));
+            }
+            for (int t = 0; t < numTokens; t += kernels->IntTileRows)
+            {
+                int rows = kernels->RoundIntRows(Math.Min(kernels->IntTileRows, numTokens - t));
+                nint index = ((token + t) * numBlocks) + ((nint)start * rows);
+                tile.X = (isWide ? (byte*)state->Wide : (byte*)state->Quants) + (index * rowBytes);
+                tile.XScales = state->Scales + index;
+                tile.XSums = state->Sums + index;
+                tile.Sums = sums.Top + (p * sums.PanelFloats) + (t * PackedWeight.PanelRows);
+                kernels->IntTile(part->Format, rows)(&tile);
+            }
         }
     }
 

@@ -88,6 +88,17 @@ internal unsafe struct PackedWeight
         }
     }
 
+    /// <summary>True where some part has 8-bit quants.</summary>
+    public readonly bool HasInt8
+    {
+        get
+        {
+            for (int i = 0; i < NumParts; i++)
+                if (Parts[i].Format == PanelFormat.Int8) return true;
+            return false;
+        }
+    }
+
     /// <summary>True where some part multiplies float32 activations.</summary>
     public readonly bool HasFloat
     {
