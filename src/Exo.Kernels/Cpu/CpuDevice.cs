@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Exo.Kernels;
 
 /// <summary>
@@ -29,7 +27,7 @@ public sealed unsafe partial class CpuDevice : Device
     public override string Name => $"CPU {Isa}, {NumThreads} threads";
 
     /// <inheritdoc/>
-    public override long FreeMemoryBytes => AvailableMemoryBytes();
+    public override long FreeMemoryBytes => HostMemory.AvailableBytes();
 
     internal ThreadTeam Team { get; }
 
@@ -77,17 +75,5 @@ public sealed unsafe partial class CpuDevice : Device
             _states.Dispose();
         }
         base.Dispose(disposing);
-    }
-
-    private static long AvailableMemoryBytes()
-    {
-        const string Key = "MemAvailable:";
-        if (OperatingSystem.IsLinux() && File.Exists("/proc/meminfo"))
-            foreach (string line in File.ReadLines("/proc/meminfo"))
-                if (line.StartsWith(Key, StringComparison.Ordinal)
-                    && long.TryParse(line.AsSpan(Key.Length).Trim().TrimEnd("kB").Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long kilobytes))
-                    return kilobytes * 1024;
-        GCMemoryInfo info = GC.GetGCMemoryInfo();
-        return Math.Max(0, info.TotalAvailableMemoryBytes - info.MemoryLoadBytes);
     }
 }

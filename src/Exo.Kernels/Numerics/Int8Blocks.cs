@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Exo.Kernels.Numerics;
 
@@ -47,13 +48,16 @@ public static unsafe class Int8Blocks
     }
 
     // The same for 32 activations: lane i of vector v is x[8 v + i].
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float QuantizeWhole(float* x, sbyte* q, out int sum)
     {
         Vector256<float> x0 = Vector256.Load(x), x1 = Vector256.Load(x + 8), x2 = Vector256.Load(x + 16), x3 = Vector256.Load(x + 24);
-        Vector256<float> most = Vector256.Max(
-            Vector256.Max(Vector256.Abs(x0), Vector256.Abs(x1)), Vector256.Max(Vector256.Abs(x2), Vector256.Abs(x3)));
-        Vector128<float> half = Vector128.Max(most.GetLower(), most.GetUpper());
-        float largest = MathF.Max(MathF.Max(half[0], half[1]), MathF.Max(half[2], half[3]));
+        Vector256<float> most = Vector256.MaxNative(
+            Vector256.MaxNative(Vector256.Abs(x0), Vector256.Abs(x1)), Vector256.MaxNative(Vector256.Abs(x2), Vector256.Abs(x3)));
+        Vector128<float> half = Vector128.MaxNative(most.GetLower(), most.GetUpper());
+        half = Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(2, 3, 0, 1)));
+        half = Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(1, 0, 3, 2)));
+        float largest = half.ToScalar();
         sum = 0;
         if (largest < Smallest)
         {
@@ -64,8 +68,18 @@ public static unsafe class Int8Blocks
         Vector256<float> divisor = Vector256.Create(scale);
         Vector256<int> q0 = Round(x0 / divisor), q1 = Round(x1 / divisor), q2 = Round(x2 / divisor), q3 = Round(x3 / divisor);
         sum = Vector256.Sum(q0 + q1 + q2 + q3);
-        Vector256.Narrow(Vector256.Narrow(q0, q1), Vector256.Narrow(q2, q3)).Store(q);
+        Narrow(q0, q1, q2, q3).Store(q);
         return scale;
+    }
+
+    // The 32 integers as bytes, in order. Packing works inside 128-bit halves: four bytes each of q0 q1 q2 q3's lower halves come first, then
+    // those of the upper; the permutation interleaves the two.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Narrow(Vector256<int> q0, Vector256<int> q1, Vector256<int> q2, Vector256<int> q3)
+    {
+        if (!Avx2.IsSupported) return Vector256.Narrow(Vector256.Narrow(q0, q1), Vector256.Narrow(q2, q3));
+        Vector256<sbyte> packed = Avx2.PackSignedSaturate(Avx2.PackSignedSaturate(q0, q1), Avx2.PackSignedSaturate(q2, q3));
+        return Avx2.PermuteVar8x32(packed.AsInt32(), Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7)).AsSByte();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
