@@ -102,7 +102,7 @@ public sealed class GgufWriter : IDisposable
         float => 6,
         bool => 7,
         string => 8,
-        string[] or int[] => 9,
+        string[] or int[] or float[] => 9,
         _ => throw new ArgumentException($"no GGUF type for {value.GetType().Name}"),
     };
 
@@ -124,6 +124,11 @@ public sealed class GgufWriter : IDisposable
                 writer.Write(5u);
                 writer.Write((ulong)numbers.Length);
                 foreach (int number in numbers) writer.Write(number);
+                break;
+            case float[] numbers:
+                writer.Write(6u);
+                writer.Write((ulong)numbers.Length);
+                foreach (float number in numbers) writer.Write(number);
                 break;
         }
     }

@@ -33,7 +33,7 @@ public static class SynthShapes
             HeadDim = 64,
             TieWordEmbeddings = true,
         },
-        // 8.1e8 parameters, of which a token uses 2.5e8.
+        // 8.1e8 parameters, of which a token uses 2.0e8.
         "moe-small" => new CheckpointShape
         {
             ModelType = "qwen3_moe",
@@ -51,5 +51,5 @@ public static class SynthShapes
         _ => throw new WeightsToolException($"--shape: expected one of {string.Join(", ", Names)}, got '{name}'"),
     };
 
-    public const int ExpertsPerToken = 8;
+    public const int ExpertsPerToken = 6;
 }
