@@ -5,7 +5,7 @@ using Exo.Model.Generation;
 using Exo.Model.Text;
 using Exo.Model.Weights;
 
-var root = new RootCommand("Runs language models on the computers you own.") { RunCommand.Create() };
+var root = new RootCommand("Runs language models on the computers you own.") { RunCommand.Create(), ServeCommand.Create() };
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

@@ -25,6 +25,9 @@ internal sealed class EngineArguments
         foreach (Option option in new Option[] { _model, _threads, _context, _dequantize }) command.Options.Add(option);
     }
 
+    /// <summary>The model's name in the API: its folder's.</summary>
+    public string ModelId(ParseResult arguments) => Path.GetFileName(Path.TrimEndingDirectorySeparator(ModelLocator.Find(arguments.GetValue(_model)!)));
+
     /// <summary>Loads the engine, showing progress on standard error.</summary>
     public Engine Load(ParseResult arguments, EngineOptions options, CancellationToken cancellation)
     {
