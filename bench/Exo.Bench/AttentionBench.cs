@@ -17,33 +17,33 @@ internal static class AttentionBench
         new("MLA, 16 heads of 576/512", 16, 16, 576, 512, true),
     ];
 
+    private static readonly (int Context, int Rows)[] Steps = [(256, 1), (4096, 1), (512, 512), (4096, 512)];
+
     public static Command CreateCommand()
     {
         var threads = new Option<int>("--threads") { Description = "threads of the device", DefaultValueFactory = _ => Environment.ProcessorCount };
         var isa = new Option<Isa>("--isa") { Description = "instruction set of the device", DefaultValueFactory = _ => IsaSupport.Best };
-        var command = new Command("attention", "attention over cached keys and values, decode and prefill") { threads, isa };
-        command.SetAction(result => Run(result.GetValue(threads), result.GetValue(isa)));
+        var only = new Option<string>("--only") { Description = "only the rows whose label contains this", DefaultValueFactory = _ => "" };
+        var command = new Command("attention", "attention over cached keys and values, decode and prefill") { threads, isa, only };
+        command.SetAction(result => Run(result.GetValue(threads), result.GetValue(isa), result.GetValue(only)!));
         return command;
     }
 
-    private static int Run(int threads, Isa isa)
+    private static int Run(int threads, Isa isa, string only)
     {
         using var device = new CpuDevice(threads, isa);
         Console.WriteLine($"{device.Name}; medians; {NumLayers} layers of cache in turn");
         foreach (Shape shape in Shapes)
-        {
             foreach (DType type in new[] { DType.F16, DType.F32 })
-            {
-                Measure(device, shape, type, 256, 1);
-                Measure(device, shape, type, 4096, 1);
-                Measure(device, shape, type, 512, 512);
-                Measure(device, shape, type, 4096, 512);
-            }
-        }
+                foreach ((int context, int rows) in Steps)
+                {
+                    string label = $"{shape.Name,-26} {type} {rows,4} rows to {context,5}";
+                    if (label.Contains(only, StringComparison.Ordinal)) Measure(device, label, shape, type, context, rows);
+                }
         return 0;
     }
 
-    private static void Measure(CpuDevice device, Shape shape, DType type, int context, int rows)
+    private static void Measure(CpuDevice device, string label, Shape shape, DType type, int context, int rows)
     {
         var layout = new KvLayout(shape.NumHeads / shape.GroupSize, shape.KeyWidth, shape.ValueWidth, shape.ValuesInKeys);
         var attention = new AttentionShape(shape.NumHeads, 0, shape.GroupSize, 0, 0.125f);
@@ -52,25 +52,30 @@ internal static class AttentionBench
         for (int i = 0; i < caches.Length; i++) caches[i] = Filled(device, layout, type, numPages);
         var batch = new StepBatch();
         batch.AddSequence(context - rows, rows, [.. Enumerable.Range(0, numPages)]);
-        float[] query = Random(rows * shape.NumHeads * shape.KeyWidth);
-        int repeats = rows == 1 ? 400 : 12;
-        var times = new List<double>();
-        for (int i = 0; i < repeats; i++)
-        {
-            device.Arena.Reset();
-            Tensor q = device.Write(query, rows, shape.NumHeads * shape.KeyWidth);
-            long start = Stopwatch.GetTimestamp();
-            device.Attention(q, caches[i % caches.Length], batch, attention);
-            times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
-        }
-        times.Sort();
-        double median = times[times.Count / 2], best = times[times.Count / 20];
-        double positions = rows * (context - ((rows - 1) / 2.0)), flops = 2.0 * positions * shape.NumHeads * (shape.KeyWidth + shape.ValueWidth);
+        double[] seconds = Time(device, caches, batch, attention);
+        double median = seconds[seconds.Length / 2], best = seconds[seconds.Length / 20];
+        double pairs = rows * (context - ((rows - 1) / 2.0)), flops = 2.0 * pairs * shape.NumHeads * (shape.KeyWidth + shape.ValueWidth);
         double bytes = (double)layout.PageBytes(type) * numPages;
         Console.WriteLine(
-            $"{shape.Name,-26} {type} {rows,4} rows to {context,5}: {median * 1e3,8:F3} ms (best {best * 1e3:F3}) "
-            + $"{flops / median / 1e9,7:F1} GFLOP/s {bytes / median / 1e9,6:F1} GB/s");
+            $"{label}: {median * 1e3,8:F3} ms (best {best * 1e3:F3}) {flops / median / 1e9,7:F1} GFLOP/s {bytes / median / 1e9,6:F1} GB/s");
         foreach (KvCache cache in caches) cache.Dispose();
+    }
+
+    private static double[] Time(CpuDevice device, KvCache[] caches, StepBatch batch, AttentionShape shape)
+    {
+        int columns = shape.NumHeads * caches[0].Layout.KeyWidth, repeats = batch.NumRows == 1 ? 400 : 12;
+        float[] query = Random(batch.NumRows * columns);
+        double[] seconds = new double[repeats];
+        for (int i = -2; i < repeats; i++)
+        {
+            device.Arena.Reset();
+            Tensor q = device.Write(query, batch.NumRows, columns);
+            long start = Stopwatch.GetTimestamp();
+            device.Attention(q, caches[(i + 2) % caches.Length], batch, shape);
+            if (i >= 0) seconds[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+        Array.Sort(seconds);
+        return seconds;
     }
 
     private static KvCache Filled(CpuDevice device, KvLayout layout, DType type, int numPages)

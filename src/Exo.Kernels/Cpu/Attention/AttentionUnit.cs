@@ -85,10 +85,13 @@ internal readonly record struct AttentionSizes(int MaxQueries, int KeyWidth, int
     /// <summary>Maximum, 16 lanes of the denominator and the weighted sum of values for each query.</summary>
     public nint StateFloats => (nint)MaxQueries * (1 + Lanes.Count + PaddedValueWidth);
 
-    /// <summary>Packed queries, a block's keys, its values, its probabilities, the factors, and the states.</summary>
+    /// <summary>Blocks of 16 positions that one step takes at most.</summary>
+    public const int MaxBlocksAtOnce = 4;
+
+    /// <summary>Packed queries; keys, values, probabilities, factors and maxima of the blocks of a step; the states.</summary>
     public nint WorkerFloats =>
-        RoundUp(MaxQueries * KeyWidth) + ((nint)KeyWidth * KvLayout.PageSize) + ((nint)PaddedValueWidth * KvLayout.PageSize)
-        + ((nint)MaxQueries * KvLayout.PageSize) + MaxQueries + (NumStates * StateFloats) + Spacing;
+        RoundUp(MaxQueries * KeyWidth) + (NumStates * StateFloats) + Spacing
+        + (MaxBlocksAtOnce * (((nint)KvLayout.PageSize * (KeyWidth + PaddedValueWidth + MaxQueries)) + (2 * MaxQueries)));
 
     // Scratch of two workers never shares a line, nor lies a power of two apart.
     private const int Spacing = 64 + 16;

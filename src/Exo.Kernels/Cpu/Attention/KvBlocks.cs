@@ -14,6 +14,12 @@ internal unsafe struct KvBlock
     /// <summary>True where the keys are halves.</summary>
     public bool KeysAreHalf;
 
+    /// <summary>Bytes from the page of these keys, where they are read there, to the page of the next step's; else 0.</summary>
+    public nint KeysAhead;
+
+    /// <summary>The same of the values.</summary>
+    public nint ValuesAhead;
+
     /// <summary>[16, ValueStride].</summary>
     public byte* Values;
 
@@ -33,59 +39,63 @@ internal static unsafe class KvBlocks<TSimd, TVector>
     where TVector : struct
 {
     private const int Block = KvLayout.PageSize;
-    private const int CacheLine = 64;
 
     // Up to this many queries share one pass over a block: converting while multiplying is then cheaper than a detour through memory.
     private const int MaxQueriesInOnePass = 6;
 
-    /// <summary>Block <paramref name="index"/> of the unit's sequence.</summary>
-    public static KvBlock Open(in AttentionJob job, in AttentionUnit unit, int index, in UnitScratch scratch)
+    // Blocks that are converted first should stay in the first cache level, keys and values.
+    private const int MaxConvertedBytes = 16 * 1024;
+
+    /// <summary>How many blocks make one step of the unit: more steps hide the latency of a softmax, and load and store the sums less often.</summary>
+    public static int MaxBlocks(in AttentionJob job, in AttentionUnit unit)
+    {
+        if (unit.NumQueries <= MaxQueriesInOnePass) return AttentionSizes.MaxBlocksAtOnce;
+        int bytes = (job.Layout.KeyWidth + job.PaddedValueWidth) * Block * sizeof(float);
+        return Math.Clamp(MaxConvertedBytes / bytes, 1, AttentionSizes.MaxBlocksAtOnce);
+    }
+
+    /// <summary>
+    /// Block <paramref name="index"/> of the unit's sequence, converted into <paramref name="part"/> where it must be. The block
+    /// <paramref name="ahead"/> further on is fetched.
+    /// </summary>
+    public static KvBlock Open(in AttentionJob job, in AttentionUnit unit, int index, int ahead, (nint Keys, nint Values) part)
     {
         KvLayout layout = job.Layout;
         int bytes = job.Type.Bytes(), padded = job.PaddedValueWidth;
         byte* page = (byte*)job.CacheAddress + (unit.Pages[index] * job.PageBytes);
         byte* keys = page + ((nint)unit.KvHead * layout.KeyWidth * Block * bytes);
         byte* values = page + (((nint)layout.KeyElements + ((nint)unit.KvHead * layout.ValueWidth * Block)) * bytes);
+        bool hasNext = index + ahead <= unit.LastPosition / Block;
+        nint distance = hasNext ? (unit.Pages[index + ahead] - (nint)unit.Pages[index]) * job.PageBytes : 0;
         bool isHalf = job.Type == DType.F16, isOnePass = unit.NumQueries <= MaxQueriesInOnePass;
-        if (index < unit.LastPosition / Block)
-        {
-            nint ahead = (unit.Pages[index + 1] - (nint)unit.Pages[index]) * job.PageBytes;
-            Prefetch(keys + ahead, layout.KeyWidth * Block * bytes);
-            if (!layout.ValuesInKeys) Prefetch(values + ahead, layout.ValueWidth * Block * bytes);
-        }
-        var block = new KvBlock { Keys = keys, KeysAreHalf = isHalf, ValueStride = padded, ValueColumns = padded, Values = (byte*)scratch.Values };
+        var block = new KvBlock { Keys = keys, KeysAreHalf = isHalf, ValueStride = padded, ValueColumns = padded, Values = (byte*)part.Values, KeysAhead = distance };
         if (isHalf && (layout.ValuesInKeys || !isOnePass))
         {
-            Convert((ushort*)keys, scratch.Keys, layout.KeyWidth * Block);
-            block.Keys = (byte*)scratch.Keys;
+            Convert((ushort*)keys, (float*)part.Keys, layout.KeyWidth * Block);
+            block.Keys = (byte*)part.Keys;
             block.KeysAreHalf = false;
+            block.KeysAhead = 0;
         }
         if (layout.ValuesInKeys)
         {
-            Transpose((float*)block.Keys, layout.ValueWidth, scratch.Values, padded);
+            Transpose((float*)block.Keys, layout.ValueWidth, (float*)part.Values, padded);
             return block;
         }
         if (layout.ValueWidth % TSimd.Width == 0 && (!isHalf || isOnePass))
         {
             block.Values = values;
             block.ValuesAreHalf = isHalf;
+            block.ValuesAhead = distance;
             block.ValueStride = block.ValueColumns = layout.ValueWidth;
             return block;
         }
         for (int cell = 0; cell < Block; cell++)
         {
-            float* target = scratch.Values + ((nint)cell * padded);
+            float* target = (float*)part.Values + ((nint)cell * padded);
             if (isHalf) Convert((ushort*)values + ((nint)cell * layout.ValueWidth), target, layout.ValueWidth);
             else new ReadOnlySpan<float>((float*)values + ((nint)cell * layout.ValueWidth), layout.ValueWidth).CopyTo(new Span<float>(target, padded));
         }
         return block;
-    }
-
-    // A head's part of a page is shorter than what the hardware's prefetchers need to follow it, and pages lie anywhere.
-    private static void Prefetch(byte* address, int bytes)
-    {
-        if (!Sse.IsSupported) return;
-        for (int i = 0; i < bytes; i += CacheLine) Sse.Prefetch0(address + i);
     }
 
     private static void Convert(ushort* source, float* target, int count)

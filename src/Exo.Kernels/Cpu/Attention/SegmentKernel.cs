@@ -11,94 +11,106 @@ internal static unsafe class SegmentKernel<TSimd, TVector>
     where TVector : struct
 {
     private const int Block = KvLayout.PageSize;
+    private const int MaxBlocksAtOnce = AttentionSizes.MaxBlocksAtOnce;
 
     /// <summary>Fills <paramref name="state"/> with segment <paramref name="index"/>.</summary>
     public static void Run(in AttentionJob job, in AttentionUnit unit, int index, in UnitScratch scratch, Segment state)
     {
         state.Clear(unit.NumQueries);
-        int window = job.Layout.Window;
+        int window = job.Layout.Window, maxBlocks = KvBlocks<TSimd, TVector>.MaxBlocks(job, unit);
         int first = Math.Max(index * Segment.Size, AttentionUnit.FirstVisible(unit.FirstPosition, window));
         int end = Math.Min((index + 1) * Segment.Size, unit.LastPosition + 1);
-        for (int start = first / Block * Block; start < end; start += Block)
+
+        // Every row sees the blocks that begin in [commonStart, commonEnd): several of them are one step.
+        int commonStart = RoundUp(AttentionUnit.FirstVisible(unit.LastPosition, window)), commonEnd = Math.Min(end, unit.FirstPosition + 1) - Block;
+        KvBlock* blocks = stackalloc KvBlock[MaxBlocksAtOnce];
+        for (int start = first / Block * Block, count; start < end; start += count * Block)
         {
-            KvBlock block = KvBlocks<TSimd, TVector>.Open(job, unit, start / Block, scratch);
+            count = start < commonStart || start > commonEnd ? 1 : Math.Min(maxBlocks, ((commonEnd - start) / Block) + 1);
+            for (int i = 0; i < count; i++) blocks[i] = KvBlocks<TSimd, TVector>.Open(job, unit, (start / Block) + i, count, scratch.Part(i));
+            if (start >= commonStart && start <= commonEnd)
+            {
+                Queries(job, blocks, count, new QueryRange(0, unit.NumQueries), Cells.Whole, scratch, state);
+                continue;
+            }
 
             // Rows ascend by one position: those that see all 16 are the consecutive rows [fullStart, fullEnd).
             int fullStart = Math.Clamp(start + Block - 1 - unit.FirstPosition, 0, unit.NumRows);
             int fullEnd = window == 0 ? unit.NumRows : Math.Clamp(start + window - unit.FirstPosition, fullStart, unit.NumRows);
-            for (int row = 0; row < fullStart; row++) Row(job, unit, start, row, block, scratch, state);
-            if (fullStart < fullEnd) Queries(job, block, fullStart * unit.NumHeads, (fullEnd - fullStart) * unit.NumHeads, 0, Block, scratch, state);
-            for (int row = fullEnd; row < unit.NumRows; row++) Row(job, unit, start, row, block, scratch, state);
+            for (int row = 0; row < fullStart; row++) Row(job, unit, start, row, blocks, scratch, state);
+            var full = new QueryRange(fullStart * unit.NumHeads, (fullEnd - fullStart) * unit.NumHeads);
+            if (full.Count > 0) Queries(job, blocks, 1, full, Cells.Whole, scratch, state);
+            for (int row = fullEnd; row < unit.NumRows; row++) Row(job, unit, start, row, blocks, scratch, state);
         }
         state.Finish(unit.NumQueries);
     }
 
     private static void Row(
-        in AttentionJob job, in AttentionUnit unit, int start, int row, in KvBlock block, in UnitScratch scratch, Segment state)
+        in AttentionJob job, in AttentionUnit unit, int start, int row, KvBlock* block, in UnitScratch scratch, Segment state)
     {
         int position = unit.FirstPosition + row;
-        int firstCell = Math.Max(0, AttentionUnit.FirstVisible(position, job.Layout.Window) - start);
-        int endCell = Math.Min(Block, position + 1 - start);
-        if (firstCell < endCell) Queries(job, block, row * unit.NumHeads, unit.NumHeads, firstCell, endCell, scratch, state);
+        int first = Math.Max(0, AttentionUnit.FirstVisible(position, job.Layout.Window) - start), end = Math.Min(Block, position + 1 - start);
+        if (first < end)
+            Queries(job, block, 1, new QueryRange(row * unit.NumHeads, unit.NumHeads), new Cells(first, end), scratch, state);
     }
 
-    // The queries [query, query + count), which all see the cells [firstCell, endCell) of the block and no others.
+    // Some queries, which all see the same cells of the blocks and no others of them.
     private static void Queries(
-        in AttentionJob job, in KvBlock block, int query, int count, int firstCell, int endCell, in UnitScratch scratch, Segment state)
+        in AttentionJob job, KvBlock* blocks, int numBlocks, QueryRange queries, Cells cells, in UnitScratch scratch, Segment state)
     {
-        float* scores = scratch.Scores, q = scratch.Queries + (query * scratch.QueryStride);
-        int width = job.Layout.KeyWidth, padded = state.Width;
-        float* sums = state.Sums + ((nint)query * padded);
-        if (block.KeysAreHalf)
-            Tile<TSimd, TVector, HalfElement<TSimd, TVector>>.Multiply(q, scratch.QueryStride, block.Keys, Block, scores, Block, null, count, Block, width);
-        else
-            Tile<TSimd, TVector, FloatElement<TSimd, TVector>>.Multiply(q, scratch.QueryStride, block.Keys, Block, scores, Block, null, count, Block, width);
+        int count = queries.Count;
+        var scores = new TileJob
+        {
+            A = scratch.Queries + (queries.First * scratch.QueryStride),
+            AStride = scratch.QueryStride,
+            BStride = Block,
+            NumSections = 1,
+            Depth = job.Layout.KeyWidth,
+            OutputStride = Block,
+        };
+        byte** places = stackalloc byte*[MaxBlocksAtOnce];
+        nint* ahead = stackalloc nint[MaxBlocksAtOnce];
+        for (int i = 0; i < numBlocks; i++)
+        {
+            places[0] = blocks[i].Keys;
+            ahead[0] = blocks[i].KeysAhead;
+            scores.B = places;
+            scores.Ahead = ahead;
+            scores.Output = scratch.Scores + ((nint)i * count * Block);
+            if (blocks[i].KeysAreHalf) Tile<TSimd, TVector, HalfElement<TSimd, TVector>>.Multiply(scores, count, Block);
+            else Tile<TSimd, TVector, FloatElement<TSimd, TVector>>.Multiply(scores, count, Block);
+        }
         BlockSoftmax<TSimd, TVector>.Update(
-            scores, count, job.Scale, firstCell, endCell, state.Max + query, state.Denominators + ((nint)query * Lanes.Count), scratch.Factors);
-        float* probabilities = scores + firstCell;
-        int cells = endCell - firstCell, columns = block.ValueColumns;
-        if (block.ValuesAreHalf)
-            Tile<TSimd, TVector, HalfElement<TSimd, TVector>>.Multiply(
-                probabilities, Block, block.Values + (2 * firstCell * block.ValueStride), block.ValueStride, sums, padded, scratch.Factors, count, columns, cells);
-        else
-            Tile<TSimd, TVector, FloatElement<TSimd, TVector>>.Multiply(
-                probabilities, Block, block.Values + (4 * firstCell * block.ValueStride), block.ValueStride, sums, padded, scratch.Factors, count, columns, cells);
+            scratch.Scores, numBlocks, count, job.Scale, cells, state.Max + queries.First,
+            state.Denominators + ((nint)queries.First * Lanes.Count), scratch.Factors, scratch.Maxima);
+        bool isHalf = blocks->ValuesAreHalf;
+        nint skipped = cells.First * blocks->ValueStride * (isHalf ? sizeof(ushort) : sizeof(float));
+        for (int i = 0; i < numBlocks; i++)
+        {
+            places[i] = blocks[i].Values + skipped;
+            ahead[i] = blocks[i].ValuesAhead;
+        }
+        var sums = new TileJob
+        {
+            A = scratch.Scores + cells.First,
+            AStride = Block,
+            ASection = (nint)count * Block,
+            B = places,
+            Ahead = ahead,
+            BStride = blocks->ValueStride,
+            Factors = scratch.Factors,
+            FactorSection = AttentionSizes.RoundUp(count),
+            NumSections = numBlocks,
+            Depth = cells.Count,
+            Output = state.Sums + ((nint)queries.First * state.Width),
+            OutputStride = state.Width,
+        };
+        if (isHalf) Tile<TSimd, TVector, HalfElement<TSimd, TVector>>.Multiply(sums, count, blocks->ValueColumns);
+        else Tile<TSimd, TVector, FloatElement<TSimd, TVector>>.Multiply(sums, count, blocks->ValueColumns);
     }
-}
 
-/// <summary>Memory of one worker while it computes a unit.</summary>
-internal unsafe struct UnitScratch
-{
-    /// <summary>Query 0.</summary>
-    public float* Queries;
+    private static int RoundUp(int position) => (position + Block - 1) / Block * Block;
 
-    /// <summary>Floats between two queries.</summary>
-    public nint QueryStride;
-
-    /// <summary>Keys of a block as floats, [KeyWidth, 16].</summary>
-    public float* Keys;
-
-    /// <summary>Values of a block as floats, [16, PaddedValueWidth].</summary>
-    public float* Values;
-
-    /// <summary>Scores, then probabilities, [queries, 16].</summary>
-    public float* Scores;
-
-    /// <summary>exp(old maximum - new maximum), [queries].</summary>
-    public float* Factors;
-
-    /// <summary>The states, Sizes.NumStates of them.</summary>
-    public float* States;
-
-    /// <summary>The parts of a worker's scratch.</summary>
-    public UnitScratch(float* memory, AttentionSizes sizes)
-    {
-        Queries = memory;
-        QueryStride = sizes.KeyWidth;
-        Keys = Queries + AttentionSizes.RoundUp(sizes.MaxQueries * sizes.KeyWidth);
-        Values = Keys + ((nint)sizes.KeyWidth * KvLayout.PageSize);
-        Scores = Values + ((nint)sizes.PaddedValueWidth * KvLayout.PageSize);
-        Factors = Scores + ((nint)sizes.MaxQueries * KvLayout.PageSize);
-        States = Factors + sizes.MaxQueries;
-    }
+    // Queries [First, First + Count) of the unit.
+    private readonly record struct QueryRange(int First, int Count);
 }
