@@ -64,7 +64,9 @@ internal sealed class AddedTokenFinder
                 stop += LengthOfLeadingSpace(text[stop..]);
             if (covered < start)
                 parts.Add(new(covered, start, null));
-            parts.Add(new(start, stop, token.Id));
+            // Nothing is left of a token of white space that the one before has taken along.
+            if (start < stop)
+                parts.Add(new(start, stop, token.Id));
             covered = stop;
         }
         if (covered < text.Length)
@@ -99,10 +101,10 @@ internal sealed class AddedTokenFinder
     }
 
     private static bool EndsWithWord(ReadOnlySpan<char> text) =>
-        Rune.DecodeLastFromUtf16(text, out var rune, out _) == OperationStatus.Done && UnicodeSets.Word.Contains(rune.Value);
+        Rune.DecodeLastFromUtf16(text, out var rune, out _) == OperationStatus.Done && RustSets.Word.Contains(rune.Value);
 
     private static bool StartsWithWord(ReadOnlySpan<char> text) =>
-        Rune.DecodeFromUtf16(text, out var rune, out _) == OperationStatus.Done && UnicodeSets.Word.Contains(rune.Value);
+        Rune.DecodeFromUtf16(text, out var rune, out _) == OperationStatus.Done && RustSets.Word.Contains(rune.Value);
 
     // White space lies in the BMP, so units will do.
     private static int StartOfTrailingSpace(ReadOnlySpan<char> text)

@@ -59,30 +59,32 @@ internal static class BpeModelReader
             throw field.Refuse($"expected an array, got {field.Kind}");
         var merges = new Dictionary<ulong, BpeMerge>(field.Element.GetArrayLength());
         int rank = 0;
-        foreach (var item in field.Items())
+        foreach (var element in field.Element.EnumerateArray())
         {
+            var item = field.Item(rank, element);
             var (left, right) = ReadPair(item);
-            if (!right.StartsWith(continuingPrefix, StringComparison.Ordinal))
-                throw item.Refuse($"expected {JsonField.Show(right)} to begin with the continuing_subword_prefix");
-            int leftId = IdOf(left), rightId = IdOf(right);
-            merges[BpeMerge.Key(leftId, rightId)] = new(rank++, IdOf(left + right[continuingPrefix.Length..]));
-
-            int IdOf(string token) => vocabulary.TryGetValue(token, out int id)
-                ? id
-                : throw item.Refuse($"expected tokens of the vocabulary, got {JsonField.Show(token)}");
+            bool prefixed = right.StartsWith(continuingPrefix, StringComparison.Ordinal);
+            if (!prefixed || !vocabulary.TryGetValue(left, out int leftId) || !vocabulary.TryGetValue(right, out int rightId)
+                || !vocabulary.TryGetValue(left + right[continuingPrefix.Length..], out int mergedId))
+                throw item.Refuse(
+                    $"expected two tokens of the vocabulary that make a third, got {JsonField.Show(left)} and {JsonField.Show(right)}");
+            merges[BpeMerge.Key(leftId, rightId)] = new(rank++, mergedId);
         }
         return merges;
     }
 
-    private static (string Left, string Right) ReadPair(JsonField item)
+    private static (string Left, string Right) ReadPair(JsonField field)
     {
-        if (item.Kind == JsonValueKind.String)
+        if (field.Kind == JsonValueKind.String)
         {
-            var halves = item.String().Split(' ');
-            return halves.Length == 2 ? (halves[0], halves[1]) : throw item.Refuse("expected two tokens with one space between");
+            string text = field.String();
+            int space = text.IndexOf(' ');
+            return space >= 0 && space == text.LastIndexOf(' ')
+                ? (text[..space], text[(space + 1)..])
+                : throw field.Refuse("expected two tokens with one space between");
         }
-        var pair = item.Items().ToArray();
-        return pair.Length == 2 ? (pair[0].String(), pair[1].String()) : throw item.Refuse($"expected two tokens, got {pair.Length}");
+        var pair = field.Items().ToArray();
+        return pair.Length == 2 ? (pair[0].String(), pair[1].String()) : throw field.Refuse($"expected two tokens, got {pair.Length}");
     }
 
     private static string NameOf(JsonField field, JsonProperty entry)

@@ -5,9 +5,29 @@ namespace Exo.Model.Text;
 /// <summary>
 /// A value inside a tokenizer file together with the path that leads to it, so that every refusal can say where it stands.
 /// </summary>
-internal readonly record struct JsonField(string File, string Path, JsonElement Element)
+internal readonly struct JsonField
 {
     private const int MaxShown = 60;
+
+    private readonly string _path;
+    private readonly int _index;
+
+    /// <param name="file">What errors call the file.</param>
+    /// <param name="path">The members that lead here, separated by dots.</param>
+    public JsonField(string file, string path, JsonElement element)
+        : this(file, path, -1, element)
+    {
+    }
+
+    // The index is written out only when somebody asks: there are a hundred thousand merges, and none is usually at fault.
+    private JsonField(string file, string path, int index, JsonElement element) =>
+        (File, _path, _index, Element) = (file, path, index, element);
+
+    public string File { get; }
+
+    public JsonElement Element { get; }
+
+    public string Path => _index < 0 ? _path : $"{_path}[{_index}]";
 
     public bool IsNull => Element.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined;
 
@@ -41,9 +61,12 @@ internal readonly record struct JsonField(string File, string Path, JsonElement 
         {
             int index = 0;
             foreach (var item in field.Element.EnumerateArray())
-                yield return new(field.File, $"{field.Path}[{index++}]", item);
+                yield return field.Item(index++, item);
         }
     }
+
+    /// <summary>The element of this array at an index that the caller has counted.</summary>
+    public JsonField Item(int index, JsonElement element) => new(File, Path, index, element);
 
     public string String()
     {

@@ -20,7 +20,6 @@ internal static class NormalizerReader
             "Lowercase" => MapNormalizer.Lowercase(),
             "Prepend" => MapNormalizer.Prepend(field.Required("prepend").String()),
             "ByteLevel" => MapNormalizer.ByteLevel(),
-            "StripAccents" => new StripAccentsNormalizer(),
             "Strip" => new StripNormalizer(field.Member("strip_left").Flag(true), field.Member("strip_right").Flag(true)),
             "Replace" => new ReplaceNormalizer(PatternField.Read(field.Required("pattern")), field.Required("content").String()),
             var other => throw type.Refuse($"the normalizer {JsonField.Show(other)} is not supported"),

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Exo.Model.Text.Patterns;
 
@@ -38,45 +37,25 @@ internal sealed class MapNormalizer(Func<string, string> map) : Normalizer
 
     public static MapNormalizer Prepend(string prefix) => new(text => text.Length == 0 ? text : prefix + text);
 
-    public static MapNormalizer Lowercase() => new(static text => MapRunes(text, static (rune, output) =>
-    {
-        // The one character whose lower case is two, whatever surrounds it (SpecialCasing.txt).
-        if (rune.Value == 0x130)
-            output.Append("i\u0307");
-        else
-            output.Append(Rune.ToLowerInvariant(rune).ToString());
-    }));
-
-    public static MapNormalizer ByteLevel() => new(static text => ByteAlphabet.Write(text));
-
-    private static string MapRunes(string text, Action<Rune, StringBuilder> map)
+    public static MapNormalizer Lowercase() => new(static text =>
     {
         var output = new StringBuilder(text.Length);
         foreach (var rune in text.EnumerateRunes())
-            map(rune, output);
+            output.Append(LowercaseOf(rune));
         return output.ToString();
-    }
-}
+    });
 
-/// <summary>Removes combining marks (meant to follow a decomposition).</summary>
-internal sealed class StripAccentsNormalizer : Normalizer
-{
-    public override NormalizedText Apply(NormalizedText input)
+    public static MapNormalizer ByteLevel() => new(static text => ByteAlphabet.Write(text));
+
+    private static string LowercaseOf(Rune rune) => rune.Value switch
     {
-        var output = new StringBuilder(input.Text.Length);
-        bool isFirst = true, atStart = input.AtStart;
-        foreach (var rune in input.Text.EnumerateRunes())
-        {
-            bool isMark = Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark
-                or UnicodeCategory.EnclosingMark;
-            if (isMark && isFirst)
-                atStart = false;
-            if (!isMark)
-                output.Append(rune.ToString());
-            isFirst = false;
-        }
-        return new(output.ToString(), atStart);
-    }
+        // The one character whose lower case is two, whatever surrounds it (SpecialCasing.txt).
+        0x130 => "i\u0307",
+        // Unicode 17's pairs, which the reference knows and .NET 10 does not.
+        0xA7CE or 0xA7D2 or 0xA7D4 => new Rune(rune.Value + 1).ToString(),
+        >= 0x16EA0 and <= 0x16EB8 => new Rune(rune.Value + 0x1B).ToString(),
+        _ => Rune.ToLowerInvariant(rune).ToString(),
+    };
 }
 
 /// <summary>Removes white space at one or both ends.</summary>

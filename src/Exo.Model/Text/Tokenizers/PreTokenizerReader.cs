@@ -19,13 +19,16 @@ internal static class PreTokenizerReader
             "ByteLevel" => new ByteLevelPreTokenizer(
                 field.Member("use_regex").Flag(true) ? ByteLevelPreTokenizer.Cutting.Gpt2 : ByteLevelPreTokenizer.Cutting.None,
                 field.Member("add_prefix_space").Flag(true) ? ByteLevelPreTokenizer.Prefix.Space : ByteLevelPreTokenizer.Prefix.None),
-            "Digits" => new CharacterPreTokenizer(UnicodeSets.Number,
+            "Digits" => new CharacterPreTokenizer(RustSets.Number,
                 field.Member("individual_digits").Flag(false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
-            "Punctuation" => new CharacterPreTokenizer(UnicodeSets.AsciiPunctuation.Union(UnicodeSets.Punctuation),
+            "Punctuation" => new CharacterPreTokenizer(RustSets.Punctuation,
                 field.Member("behavior").IsNull ? SplitBehavior.Isolated : ReadBehavior(field.Member("behavior"))),
             "Metaspace" => new MetaspacePreTokenizer(field.Required("replacement").Character(), ReadPrepend(field),
                 field.Member("split").Flag(true) ? Words.Split : Words.Together),
-            "Whitespace" => new SplitPreTokenizer(TextPattern.Regex(@"\w+|[^\w\s]+"), SplitBehavior.Removed, MatchSide.Between),
+            // Rust's \w+|[^\w\s]+, the rest left out: white space goes, and words part from what is neither.
+            "Whitespace" => new SequencePreTokenizer([
+                new CharacterPreTokenizer(UnicodeSets.WhiteSpace, SplitBehavior.Removed),
+                new CharacterPreTokenizer(RustSets.Word, SplitBehavior.Contiguous)]),
             "WhitespaceSplit" => new CharacterPreTokenizer(UnicodeSets.WhiteSpace, SplitBehavior.Removed),
             "CharDelimiterSplit" => new CharacterPreTokenizer(
                 CodePointSet.Of(field.Required("delimiter").Character()), SplitBehavior.Removed),

@@ -40,7 +40,7 @@ public sealed class StreamingDetokenizer
     internal void Write(int id)
     {
         ThrowIfFinished();
-        if (_tokenizer.TokenOf(id) is not { } token || (_special == SpecialTokens.Skip && _tokenizer.IsSpecial(id)))
+        if (_tokenizer.TextOf(id) is not { } token || (_special == SpecialTokens.Skip && _tokenizer.IsSpecial(id)))
             return;
         _steps.Write(token);
         _steps.EndToken();

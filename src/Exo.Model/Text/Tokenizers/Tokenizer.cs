@@ -108,7 +108,10 @@ public sealed class Tokenizer
     public string? TokenOf(int id) => (uint)id < (uint)_parts.TokenOfId.Length ? _parts.TokenOfId[id] : null;
 
     /// <summary>Whether the id is that of a special token, which <see cref="SpecialTokens.Skip"/> leaves out.</summary>
-    public bool IsSpecial(int id) => TokenOf(id) is { } token && _parts.SpecialContents.Contains(token);
+    public bool IsSpecial(int id) => _parts.SpecialIds.Contains(id);
+
+    /// <summary>What decoding takes for an id, before the decoder's steps; null where no token has the id.</summary>
+    internal string? TextOf(int id) => (uint)id < (uint)_parts.TextOfId.Length ? _parts.TextOfId[id] : null;
 
     private void EncodeText(string text, List<int> ids)
     {

@@ -6,8 +6,8 @@ namespace Exo.Model.Text;
 /// <param name="NormalizedTokens">Finds the others, in normalized text.</param>
 /// <param name="Decoder">Builds a chain of steps in front of the given one.</param>
 /// <param name="TokenOfId">By id; null where no token has the id.</param>
+/// <param name="TextOfId">By id, what decoding takes: the token, an added one as it is after the normalizer where it is found by that.</param>
 /// <param name="IdOfAddedToken">Added tokens by their content.</param>
-/// <param name="SpecialContents">The special tokens' contents: any token that reads like one is one.</param>
 internal sealed record TokenizerParts(
     string Name,
     BpeModel Model,
@@ -18,5 +18,6 @@ internal sealed record TokenizerParts(
     PostProcessor PostProcessor,
     Func<DecodeStep, DecodeStep> Decoder,
     string?[] TokenOfId,
+    string?[] TextOfId,
     Dictionary<string, int> IdOfAddedToken,
-    HashSet<string> SpecialContents);
+    HashSet<int> SpecialIds);

@@ -19,19 +19,26 @@ internal static class TokenizerReader
         var vocabulary = BpeModelReader.ReadVocabulary(root.Required("model"));
         var added = ReadAddedTokens(root.Member("added_tokens"), vocabulary);
         var normalizer = NormalizerReader.Read(root.Member("normalizer"));
+        var normalizedContent = added.Where(static token => token.Normalized)
+            .ToDictionary(static token => token, token => normalizer.Apply(new(token.Content, true)).Text);
+        string?[] tokenOfId = TokensById(root, vocabulary, added);
+        string?[] textOfId = [.. tokenOfId];
+        // Decoding writes the text that an added token is found by.
+        foreach (var (token, text) in normalizedContent)
+            textOfId[token.Id] = text;
         return new(
             name,
             BpeModelReader.Read(root.Required("model"), vocabulary),
             new(added.Where(static token => !token.Normalized).Select(static token => (token.Content, token))),
-            new(added.Where(static token => token.Normalized)
-                .Select(token => (normalizer.Apply(new(token.Content, true)).Text, token))),
+            new(normalizedContent.Select(static entry => (entry.Value, entry.Key))),
             normalizer,
             PreTokenizerReader.Read(root.Member("pre_tokenizer")),
             PostProcessorReader.Read(root.Member("post_processor")),
             DecoderReader.Read(root.Member("decoder")),
-            TokensById(root, vocabulary, added),
+            tokenOfId,
+            textOfId,
             added.ToDictionary(static token => token.Content, static token => token.Id),
-            [.. added.Where(static token => token.Special).Select(static token => token.Content)]);
+            [.. added.Where(static token => token.Special).Select(static token => token.Id)]);
     }
 
     private static JsonDocument Parse(ReadOnlySpan<byte> utf8Json, string name)
@@ -52,35 +59,41 @@ internal static class TokenizerReader
 
     private static List<AddedToken> ReadAddedTokens(JsonField field, Dictionary<string, int> vocabulary)
     {
-        var tokens = new List<AddedToken>();
+        var tokens = new Dictionary<int, AddedToken>();
         if (field.IsNull)
-            return tokens;
-        var contents = new HashSet<string>();
-        var ids = new HashSet<int>();
+            return [];
+        var idOfContent = new Dictionary<string, int>();
         foreach (var item in field.Items())
         {
-            var content = item.Required("content");
-            string text = content.String();
-            if (text.Length is 0 or > MaxAddedTokenLength)
-                throw content.Refuse($"expected 1 to {MaxAddedTokenLength} characters, got {text.Length}");
-            var id = item.Required("id");
-            var token = new AddedToken(
-                id.Integer(0, MaxVocabSize - 1),
-                text,
-                item.Member("single_word").Flag(false),
-                item.Member("lstrip").Flag(false),
-                item.Member("rstrip").Flag(false),
-                item.Member("normalized").Flag(true),
-                item.Member("special").Flag(false));
-            if (vocabulary.TryGetValue(text, out int known) && known != token.Id)
-                throw id.Refuse($"expected {known}, the id of {JsonField.Show(text)} in the vocabulary, got {token.Id}");
-            if (!contents.Add(text))
-                throw content.Refuse($"{JsonField.Show(text)} is added twice");
-            if (!ids.Add(token.Id))
-                throw id.Refuse($"the id {token.Id} is given to two added tokens");
-            tokens.Add(token);
+            var token = ReadAddedToken(item);
+            var id = item.Member("id");
+            string shown = JsonField.Show(token.Content);
+            if (vocabulary.TryGetValue(token.Content, out int known) && known != token.Id)
+                throw id.Refuse($"expected {known}, the id of {shown} in the vocabulary, got {token.Id}");
+            if (!idOfContent.TryAdd(token.Content, token.Id) && idOfContent[token.Content] != token.Id)
+                throw id.Refuse($"{shown} is added twice, with the ids {idOfContent[token.Content]} and {token.Id}");
+            if (tokens.TryGetValue(token.Id, out var other) && other.Content != token.Content)
+                throw id.Refuse($"the id {token.Id} is given to {JsonField.Show(other.Content)} and to {shown}");
+            // Said twice, the later flags count.
+            tokens[token.Id] = token;
         }
-        return tokens;
+        return [.. tokens.Values];
+    }
+
+    private static AddedToken ReadAddedToken(JsonField item)
+    {
+        var content = item.Required("content");
+        string text = content.String();
+        if (text.Length is 0 or > MaxAddedTokenLength)
+            throw content.Refuse($"expected 1 to {MaxAddedTokenLength} characters, got {text.Length}");
+        return new(
+            item.Required("id").Integer(0, MaxVocabSize - 1),
+            text,
+            item.Member("single_word").Flag(false),
+            item.Member("lstrip").Flag(false),
+            item.Member("rstrip").Flag(false),
+            item.Member("normalized").Flag(true),
+            item.Member("special").Flag(false));
     }
 
     private static string?[] TokensById(JsonField root, Dictionary<string, int> vocabulary, List<AddedToken> added)

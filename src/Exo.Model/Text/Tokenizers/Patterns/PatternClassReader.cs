@@ -97,13 +97,10 @@ internal sealed class PatternClassReader(string pattern, int position)
         string name = end < 0 ? "" : pattern[(_position + 2)..end];
         var set = name.TrimStart('^') switch
         {
-            "alpha" => UnicodeSets.Property("L")!.Union(UnicodeSets.Property("M")!),
             "digit" => UnicodeSets.Digit,
             "space" => UnicodeSets.WhiteSpace,
-            "upper" => UnicodeSets.Property("Lu"),
-            "lower" => UnicodeSets.Property("Ll"),
-            "punct" => UnicodeSets.Punctuation.Union(UnicodeSets.Property("S")!.Intersect(CodePointSet.Range(0, 0x7F))),
-            "word" => UnicodeSets.Word,
+            "punct" => UnicodeSets.Punctuation.Union(UnicodeSets.Property("S")!),
+            "word" => UnicodeSets.Word.Value,
             "xdigit" => UnicodeSets.HexDigit,
             "ascii" => CodePointSet.Range(0, 0x7F),
             _ => null,
@@ -131,9 +128,9 @@ internal sealed class PatternClassReader(string pattern, int position)
             case 'S':
                 return UnicodeSets.WhiteSpace.Complement();
             case 'w':
-                return UnicodeSets.Word;
+                return UnicodeSets.Word.Value;
             case 'W':
-                return UnicodeSets.Word.Complement();
+                return UnicodeSets.Word.Value.Complement();
             case 'h':
                 return UnicodeSets.HexDigit;
             case 'H':

@@ -128,11 +128,11 @@ internal sealed class PatternReader
     private void AddBorder(string behindWord, string behindOther)
     {
         Add("(?:");
-        AddLook("(?<=", UnicodeSets.Word);
-        AddLook(behindWord, UnicodeSets.Word);
+        AddLook("(?<=", UnicodeSets.Word.Value);
+        AddLook(behindWord, UnicodeSets.Word.Value);
         Add("|");
-        AddLook("(?<!", UnicodeSets.Word);
-        AddLook(behindOther, UnicodeSets.Word);
+        AddLook("(?<!", UnicodeSets.Word.Value);
+        AddLook(behindOther, UnicodeSets.Word.Value);
         Add(")");
     }
 

@@ -29,10 +29,14 @@ internal static class UnicodeSets
 
     public static CodePointSet Punctuation => Property("P")!;
 
-    public static readonly CodePointSet AsciiPunctuation = CodePointSet.OfRanges([0x21, 0x2F, 0x3A, 0x40, 0x5B, 0x60, 0x7B, 0x7E]);
+    /// <summary>Letters, marks, digits and letter numbers, connectors, and the circled letters that count as alphabetic.</summary>
+    public static CodePointSet Alphanumeric => Property("L")!.Union(Property("M")!).Union(Digit)
+        .Union(Of(UnicodeCategory.LetterNumber, UnicodeCategory.ConnectorPunctuation))
+        .Union(CodePointSet.OfRanges([0x24B6, 0x24E9, 0x1F130, 0x1F149, 0x1F150, 0x1F169, 0x1F170, 0x1F189]));
 
-    /// <summary>Letters, marks, decimal digits and connectors: Oniguruma's \w.</summary>
-    public static CodePointSet Word => Property("L")!.Union(Property("M")!).Union(Number).Union(Of(UnicodeCategory.ConnectorPunctuation));
+    /// <summary>Oniguruma's \w, which counts Latin-1's raised digits and fractions too.</summary>
+    public static readonly Lazy<CodePointSet> Word = new(static () =>
+        Alphanumeric.Union(CodePointSet.OfRanges([0xB2, 0xB3, 0xB9, 0xB9, 0xBC, 0xBE])));
 
     /// <summary>The set that \p{NAME} means, or null where the name is not known. Case, spaces, '_' and '-' do not count.</summary>
     public static CodePointSet? Property(string name)
@@ -161,8 +165,8 @@ internal static class UnicodeSets
         return variants;
     }
 
-    // .NET keeps the long s, the Kelvin sign and the Angstrom sign apart from the ASCII or Latin letter that Unicode's
-    // CaseFolding.txt folds them to, in one direction or both.
+    // Pairs of Unicode's CaseFolding.txt that .NET's case mapping does not tell: the long s, the signs that are letters,
+    // and letters whose upper case is several characters.
     private static int FoldKey(Rune rune) => rune.Value switch
     {
         0x017F => 'S',
@@ -170,6 +174,9 @@ internal static class UnicodeSets
         0x212B => 0xC5,
         0x2126 => 0x3A9,
         0x1E9B => 0x1E60,
+        0x1FD3 => 0x390,
+        0x1FE3 => 0x3B0,
+        0xFB06 => 0xFB05,
         _ => Rune.ToUpperInvariant(Rune.ToLowerInvariant(rune)).Value,
     };
 }
