@@ -38,6 +38,19 @@ public class TokenizerGoldenTests
         CheckAll(family, static (tokenizer, wanted) =>
             Assert.Equal(wanted.DecodedSkipSpecial, tokenizer.Decode(wanted.IdsWithSpecial, SpecialTokens.Skip)));
 
+    [SharedFact]
+    public void The_default_models_tokenizer_equals_the_reference()
+    {
+        var tokenizer = Tokenizer.Load(SharedFolder.DefaultModel);
+        foreach (var wanted in TokenizerCase.Read(SharedFolder.PathOf("golden", "smollm2", "tokenizer_cases.json")))
+        {
+            Assert.Equal(wanted.Ids, tokenizer.Encode(wanted.Text));
+            Assert.Equal(wanted.IdsWithSpecial, tokenizer.Encode(wanted.Text, AddSpecialTokens.ByPostProcessor));
+            Assert.Equal(wanted.Decoded, tokenizer.Decode(wanted.Ids));
+            Assert.Equal(wanted.DecodedSkipSpecial, tokenizer.Decode(wanted.IdsWithSpecial, SpecialTokens.Skip));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Families))]
     public void Every_token_is_found_by_its_id_and_back(string family)

@@ -15,7 +15,7 @@ internal sealed class CodePointRegex
     private const int MaxStandIns = 4096;
 
     // A backstop: patterns of real tokenizers are linear, but a file may bring any.
-    private static readonly TimeSpan MatchTimeout = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan UsualMatchTimeout = TimeSpan.FromSeconds(20);
 
     private readonly Regex _regex;
     private readonly char[] _standInsOfBmp = new char[0x10000];
@@ -25,6 +25,14 @@ internal sealed class CodePointRegex
     /// <param name="pattern">A pattern in Oniguruma's syntax.</param>
     /// <exception cref="PatternException">The pattern is damaged or uses what is not supported.</exception>
     public CodePointRegex(string pattern)
+        : this(pattern, UsualMatchTimeout)
+    {
+    }
+
+    /// <param name="pattern">A pattern in Oniguruma's syntax.</param>
+    /// <param name="matchTimeout">How long the search for one match may take.</param>
+    /// <exception cref="PatternException">The pattern is damaged or uses what is not supported.</exception>
+    public CodePointRegex(string pattern, TimeSpan matchTimeout)
     {
         var parts = PatternReader.Read(pattern);
         var sets = parts.Select(static part => part.Set).OfType<CodePointSet>().Distinct().ToList();
@@ -38,7 +46,7 @@ internal sealed class CodePointRegex
         string translated = string.Concat(parts.Select(part => part.Set is null ? part.Syntax : classes[part.Set]));
         try
         {
-            _regex = new Regex(translated, RegexOptions.CultureInvariant, MatchTimeout);
+            _regex = new Regex(translated, RegexOptions.CultureInvariant, matchTimeout);
         }
         catch (ArgumentException cause)
         {
