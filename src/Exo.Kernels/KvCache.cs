@@ -55,6 +55,12 @@ public sealed class KvCache : IDisposable
     /// <summary>Distance of two pages.</summary>
     public nint PageBytes { get; }
 
+    /// <summary>
+    /// True once a key or value was appended that F16 does not hold as a finite number. Kernels may read halves the shorter way, which is
+    /// wrong for infinities and NaN alone, as long as this is false.
+    /// </summary>
+    internal bool MayHoldNonFinite { get; set; }
+
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();
 }

@@ -32,6 +32,7 @@ public sealed unsafe partial class CpuDevice
             Layout = cache.Layout,
             Type = cache.Type,
             Scale = shape.Scale,
+            IsFinite = !cache.MayHoldNonFinite,
             Units = (AttentionUnit*)_attentionUnits.Reserve(plan.NumUnits * sizeof(AttentionUnit)),
             SegmentsPerUnit = plan.MaxSegments,
             Sizes = sizes,

@@ -86,6 +86,7 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     protected override void AppendKvCore(KvCache cache, StepBatch batch, Tensor keys, Tensor values)
     {
+        int nonFinite = 0;
         for (int s = 0; s < batch.NumSequences; s++)
         {
             int firstRow = batch.RowStarts[s], numRows = batch.RowStarts[s + 1] - firstRow;
@@ -103,10 +104,12 @@ public sealed unsafe partial class CpuDevice
                     PageBytes = cache.PageBytes,
                     Layout = cache.Layout,
                     Type = cache.Type,
+                    NonFinite = &nonFinite,
                 };
                 ForRows(op, numRows, 2L * keys.NumColumns);
             }
         }
+        cache.MayHoldNonFinite |= nonFinite != 0;
     }
 
     /// <inheritdoc/>

@@ -40,6 +40,32 @@ public class CpuAttentionTests
         CpuDevices.ForEach(device => CpuDevices.AssertSameBits(expected, Run(device, layout, shape, type, sequences), device.Name));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(30)]
+    public void A_value_that_halves_cannot_hold_comes_out_as_infinity(int numRows)
+    {
+        var layout = new KvLayout(1, 8, 8);
+        using var reference = new ReferenceDevice();
+        float[] expected = Run(reference);
+        Assert.Contains(float.PositiveInfinity, expected);
+        CpuDevices.ForEach(device => CpuDevices.AssertSameBits(expected, Run(device), device.Name));
+
+        float[] Run(Device device)
+        {
+            using KvCache cache = device.CreateKvCache(layout, DType.F16, 3);
+            var batch = new StepBatch();
+            batch.AddSequence(0, 40, [0, 1, 2]);
+            float[] values = CpuDevices.Random(40 * 8, 2);
+            values[11] = 70000f;
+            device.AppendKv(cache, batch, device.Write(CpuDevices.Random(40 * 8, 1), 40, 8), device.Write(values, 40, 8));
+            batch.Clear();
+            batch.AddSequence(40 - numRows, numRows, [0, 1, 2]);
+            Tensor query = device.Write(CpuDevices.Random(numRows * 8, 3), numRows, 8);
+            return device.Read(device.Attention(query, cache, batch, new AttentionShape(1, 0, 1, 0, 0.1f))).ToArray();
+        }
+    }
+
     private static float[] Run(Device device, KvLayout layout, AttentionShape shape, DType type, int[] sequences)
     {
         int numPages = 1;

@@ -56,6 +56,9 @@ internal unsafe struct AttentionJob
     public DType Type;
     public float Scale;
 
+    /// <summary>False where a cell may hold a half that is infinite or NaN.</summary>
+    public bool IsFinite;
+
     /// <summary>The units, heaviest first.</summary>
     public AttentionUnit* Units;
 

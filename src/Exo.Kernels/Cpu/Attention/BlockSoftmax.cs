@@ -10,14 +10,13 @@ internal static unsafe class BlockSoftmax<TSimd, TVector>
     /// <summary>
     /// For each block, for each query: s = score * scale, new = max(old, s over the visible cells), factor = exp(old - new), p = exp(s - new),
     /// lane j of the denominator = lane j * factor + p[j]. Scores become probabilities, +0 in cells that are not visible.
-    /// scores: [numBlocks, count, 16], max: [count], denominators: [count, 16], factors and maxima: [numBlocks, stride], stride being count
-    /// rounded up to 16.
+    /// scores: [numBlocks, count, 16], max: [count], denominators: [count, 16], factors and maxima: [numBlocks, count], factors with room for
+    /// a vector more.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Update(
         float* scores, int numBlocks, int count, float scale, Cells cells, float* max, float* denominators, float* factors, float* maxima)
     {
-        int stride = AttentionSizes.RoundUp(count);
         TVector scales = TSimd.Broadcast(cells.IsWhole ? scale : 1f);
         float* s = scores;
         for (int block = 0; block < numBlocks; block++)
@@ -35,13 +34,13 @@ internal static unsafe class BlockSoftmax<TSimd, TVector>
                 }
                 float old = max[q], ofBlock = TSimd.MaxAcross(largest), larger = ofBlock > old ? ofBlock : old;
                 max[q] = larger;
-                maxima[(block * stride) + q] = larger;
-                factors[(block * stride) + q] = old - larger;
+                maxima[(block * count) + q] = larger;
+                factors[(block * count) + q] = old - larger;
             }
         }
-        for (int q = 0; q < numBlocks * stride; q += TSimd.Width) TSimd.Store(factors + q, TSimd.Exp(TSimd.Load(factors + q)));
+        for (int q = 0; q < numBlocks * count; q += TSimd.Width) TSimd.Store(factors + q, TSimd.Exp(TSimd.Load(factors + q)));
         s = scores;
-        for (int block = 0; block < numBlocks; block++, factors += stride, maxima += stride)
+        for (int block = 0; block < numBlocks; block++, factors += count, maxima += count)
         {
             for (int q = 0; q < count; q++, s += Lanes.Count)
             {

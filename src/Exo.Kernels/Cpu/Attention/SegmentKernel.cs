@@ -77,8 +77,7 @@ internal static unsafe class SegmentKernel<TSimd, TVector>
             scores.B = places;
             scores.Ahead = ahead;
             scores.Output = scratch.Scores + ((nint)i * count * Block);
-            if (blocks[i].KeysAreHalf) Tile<TSimd, TVector, HalfElement<TSimd, TVector>>.Multiply(scores, count, Block);
-            else Tile<TSimd, TVector, FloatElement<TSimd, TVector>>.Multiply(scores, count, Block);
+            Multiply(scores, blocks[i].KeysAreHalf, job.IsFinite, count, Block);
         }
         BlockSoftmax<TSimd, TVector>.Update(
             scratch.Scores, numBlocks, count, job.Scale, cells, state.Max + queries.First,
@@ -99,14 +98,20 @@ internal static unsafe class SegmentKernel<TSimd, TVector>
             Ahead = ahead,
             BStride = blocks->ValueStride,
             Factors = scratch.Factors,
-            FactorSection = AttentionSizes.RoundUp(count),
+            FactorSection = count,
             NumSections = numBlocks,
             Depth = cells.Count,
             Output = state.Sums + ((nint)queries.First * state.Width),
             OutputStride = state.Width,
         };
-        if (isHalf) Tile<TSimd, TVector, HalfElement<TSimd, TVector>>.Multiply(sums, count, blocks->ValueColumns);
-        else Tile<TSimd, TVector, FloatElement<TSimd, TVector>>.Multiply(sums, count, blocks->ValueColumns);
+        Multiply(sums, isHalf, job.IsFinite, count, blocks->ValueColumns);
+    }
+
+    private static void Multiply(in TileJob tile, bool isHalf, bool isFinite, int numRows, int numColumns)
+    {
+        if (!isHalf) Tile<TSimd, TVector, FloatElement<TSimd, TVector>>.Multiply(tile, numRows, numColumns);
+        else if (isFinite) Tile<TSimd, TVector, FiniteHalfElement<TSimd, TVector>>.Multiply(tile, numRows, numColumns);
+        else Tile<TSimd, TVector, HalfElement<TSimd, TVector>>.Multiply(tile, numRows, numColumns);
     }
 
     private static int RoundUp(int position) => (position + Block - 1) / Block * Block;

@@ -54,6 +54,23 @@ internal readonly unsafe struct HalfElement<TSimd, TVector> : IElement<TSimd, TV
     public static TVector Load(byte* source) => TSimd.LoadHalf((ushort*)source);
 }
 
+/// <summary>Halves of which none is infinite or NaN.</summary>
+internal readonly unsafe struct FiniteHalfElement<TSimd, TVector> : IElement<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+{
+    /// <inheritdoc/>
+    public static int Bytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 2;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Load(byte* source) => TSimd.LoadFiniteHalf((ushort*)source);
+}
+
 internal readonly struct One : IConstant
 {
     /// <inheritdoc/>

@@ -21,6 +21,9 @@ internal unsafe struct AppendKvOp : IRowOp
     public KvLayout Layout;
     public DType Type;
 
+    /// <summary>Set to 1 where a half became infinite or NaN.</summary>
+    public int* NonFinite;
+
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<TSimd, TVector>(int start, int end)
@@ -44,39 +47,59 @@ internal unsafe struct AppendKvOp : IRowOp
             else
             {
                 var target = (ushort*)page;
-                Scatter(key, target + cell, keys);
+                bool isFinite = Scatter(key, target + cell, keys);
                 target += Layout.KeyElements;
                 for (int h = 0, i = 0; i < values; h++, i += Layout.ValueWidth)
-                    Round(value + i, target + ValueOffset(h, cell), Layout.ValueWidth);
+                    isFinite &= Round(value + i, target + ValueOffset(h, cell), Layout.ValueWidth);
+                if (!isFinite) Volatile.Write(ref *NonFinite, 1);
             }
         }
     }
 
     private readonly nint ValueOffset(int head, int cell) => (((nint)head * KvLayout.PageSize) + cell) * Layout.ValueWidth;
 
-    private static void Scatter(float* source, ushort* target, int n)
+    // Halves one cell apart; false where one of them is not finite.
+    private static bool Scatter(float* source, ushort* target, int n)
     {
+        Vector128<int> nonFinite = Vector128<int>.Zero;
         int i = 0;
         for (; i <= n - 4; i += 4, target += 4 * KvLayout.PageSize)
         {
             Vector128<int> halves = Fp.SingleToHalf(Vector128.Load(source + i));
+            nonFinite |= HasLargestExponent(halves);
             target[0] = (ushort)halves.ToScalar();
             target[KvLayout.PageSize] = (ushort)halves.GetElement(1);
             target[2 * KvLayout.PageSize] = (ushort)halves.GetElement(2);
             target[3 * KvLayout.PageSize] = (ushort)halves.GetElement(3);
         }
-        for (; i < n; i++, target += KvLayout.PageSize) *target = (ushort)Fp.SingleToHalf(source[i]);
+        for (; i < n; i++, target += KvLayout.PageSize)
+        {
+            *target = Fp.SingleToHalf(source[i]);
+            nonFinite |= HasLargestExponent(Vector128.Create((int)*target));
+        }
+        return nonFinite == Vector128<int>.Zero;
     }
 
-    private static void Round(float* source, ushort* target, int n)
+    // Halves side by side; false where one of them is not finite.
+    private static bool Round(float* source, ushort* target, int n)
     {
+        Vector128<int> nonFinite = Vector128<int>.Zero;
         int i = 0;
         for (; i <= n - 4; i += 4)
         {
-            Vector128<short> halves = Fp.SingleToHalf(Vector128.Load(source + i)).AsInt16();
-            ulong packed = Vector128.Shuffle(halves, Vector128.Create(0, 2, 4, 6, 1, 3, 5, 7)).AsUInt64().ToScalar();
-            *(ulong*)(target + i) = packed;
+            Vector128<int> halves = Fp.SingleToHalf(Vector128.Load(source + i));
+            nonFinite |= HasLargestExponent(halves);
+            *(ulong*)(target + i) = Vector128.Narrow(halves.AsUInt32(), halves.AsUInt32()).AsUInt64().ToScalar();
         }
-        for (; i < n; i++) target[i] = (ushort)Fp.SingleToHalf(source[i]);
+        for (; i < n; i++)
+        {
+            target[i] = Fp.SingleToHalf(source[i]);
+            nonFinite |= HasLargestExponent(Vector128.Create((int)target[i]));
+        }
+        return nonFinite == Vector128<int>.Zero;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> HasLargestExponent(Vector128<int> halves) =>
+        Vector128.Equals(halves & Vector128.Create(0x7C00), Vector128.Create(0x7C00));
 }

@@ -21,6 +21,9 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Width halves, any alignment, converted exactly.</summary>
     static abstract TVector LoadHalf(ushort* source);
 
+    /// <summary>The same in fewer steps; infinities and NaN become finite numbers.</summary>
+    static abstract TVector LoadFiniteHalf(ushort* source);
+
     /// <summary>Width floats, any alignment.</summary>
     static abstract void Store(float* target, TVector value);
 

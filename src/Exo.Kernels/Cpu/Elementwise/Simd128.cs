@@ -27,7 +27,16 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadHalf(ushort* source) => Finish(Vector128.WidenLower(Vector128.CreateScalar(*(ulong*)source).AsInt16()));
+    public static Vector128<float> LoadHalf(ushort* source)
+    {
+        Vector128<int> halves = Widen(source), largest = Vector128.Create(0x7C00);
+        Vector128<int> special = Vector128.Equals(halves & largest, largest) & Vector128.Create(0x7F800000);
+        return (Finite(halves).AsInt32() | special).AsSingle();
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadFiniteHalf(ushort* source) => Finite(Widen(source));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -77,16 +86,12 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         return Vector128.MaxNative(pairs, Vector128.Shuffle(pairs, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
-    /// <summary>
-    /// A half's bits, sign-extended to 32, as a float: its 15 bits of magnitude moved below the float's exponent field, times 2^112, is exact for
-    /// zeros, denormals and normal numbers; infinities and NaN get the largest exponent afterwards.
-    /// </summary>
+    // Sign-extended to 32 bits.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Finish(Vector128<int> halves)
-    {
-        Vector128<int> moved = (halves << 13) & Vector128.Create(unchecked((int)0x8FFFE000));
-        Vector128<float> value = moved.AsSingle() * Vector128.Create(5.192296858534828e33f);
-        Vector128<int> special = Vector128.Equals(halves & Vector128.Create(0x7C00), Vector128.Create(0x7C00)) & Vector128.Create(0x7F800000);
-        return (value.AsInt32() | special).AsSingle();
-    }
+    private static Vector128<int> Widen(ushort* source) => Vector128.WidenLower(Vector128.CreateScalar(*(ulong*)source).AsInt16());
+
+    // The 15 bits of magnitude moved below the float's exponent field, times 2^112: exact for zeros, denormals and normal numbers.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Finite(Vector128<int> halves) =>
+        ((halves << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(5.192296858534828e33f);
 }

@@ -28,7 +28,16 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadHalf(ushort* source) => Finish(Avx2.ConvertToVector256Int32((short*)source));
+    public static Vector256<float> LoadHalf(ushort* source)
+    {
+        Vector256<int> halves = Widen(source), largest = Vector256.Create(0x7C00);
+        Vector256<int> special = Vector256.Equals(halves & largest, largest) & Vector256.Create(0x7F800000);
+        return (Finite(halves).AsInt32() | special).AsSingle();
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadFiniteHalf(ushort* source) => Finite(Widen(source));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -74,16 +83,12 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Vector256<float> x) => Simd128.MaxAcross(Vector128.MaxNative(x.GetLower(), x.GetUpper()));
 
-    /// <summary>
-    /// A half's bits, sign-extended to 32, as a float: its 15 bits of magnitude moved below the float's exponent field, times 2^112, is exact for
-    /// zeros, denormals and normal numbers; infinities and NaN get the largest exponent afterwards.
-    /// </summary>
+    // Sign-extended to 32 bits.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Finish(Vector256<int> halves)
-    {
-        Vector256<int> moved = (halves << 13) & Vector256.Create(unchecked((int)0x8FFFE000));
-        Vector256<float> value = moved.AsSingle() * Vector256.Create(5.192296858534828e33f);
-        Vector256<int> special = Vector256.Equals(halves & Vector256.Create(0x7C00), Vector256.Create(0x7C00)) & Vector256.Create(0x7F800000);
-        return (value.AsInt32() | special).AsSingle();
-    }
+    private static Vector256<int> Widen(ushort* source) => Avx2.ConvertToVector256Int32((short*)source);
+
+    // The 15 bits of magnitude moved below the float's exponent field, times 2^112: exact for zeros, denormals and normal numbers.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Finite(Vector256<int> halves) =>
+        ((halves << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(5.192296858534828e33f);
 }

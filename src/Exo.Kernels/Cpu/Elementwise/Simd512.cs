@@ -28,7 +28,16 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadHalf(ushort* source) => Finish(Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)));
+    public static Vector512<float> LoadHalf(ushort* source)
+    {
+        Vector512<int> halves = Widen(source), largest = Vector512.Create(0x7C00);
+        Vector512<int> special = Vector512.Equals(halves & largest, largest) & Vector512.Create(0x7F800000);
+        return (Finite(halves).AsInt32() | special).AsSingle();
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadFiniteHalf(ushort* source) => Finite(Widen(source));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -74,16 +83,12 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxAcross(Vector512<float> x) => Simd256.MaxAcross(Vector256.MaxNative(x.GetLower(), x.GetUpper()));
 
-    /// <summary>
-    /// A half's bits, sign-extended to 32, as a float: its 15 bits of magnitude moved below the float's exponent field, times 2^112, is exact for
-    /// zeros, denormals and normal numbers; infinities and NaN get the largest exponent afterwards.
-    /// </summary>
+    // Sign-extended to 32 bits.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Finish(Vector512<int> halves)
-    {
-        Vector512<int> moved = (halves << 13) & Vector512.Create(unchecked((int)0x8FFFE000));
-        Vector512<float> value = moved.AsSingle() * Vector512.Create(5.192296858534828e33f);
-        Vector512<int> special = Vector512.Equals(halves & Vector512.Create(0x7C00), Vector512.Create(0x7C00)) & Vector512.Create(0x7F800000);
-        return (value.AsInt32() | special).AsSingle();
-    }
+    private static Vector512<int> Widen(ushort* source) => Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source));
+
+    // The 15 bits of magnitude moved below the float's exponent field, times 2^112: exact for zeros, denormals and normal numbers.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Finite(Vector512<int> halves) =>
+        ((halves << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(5.192296858534828e33f);
 }
