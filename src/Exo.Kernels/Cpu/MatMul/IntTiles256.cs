@@ -25,15 +25,15 @@ internal static unsafe class IntTiles256
             Vector256<short> d0 = default, d1 = default;
             Vector256<short> e0 = default, e1 = default;
             Vector256<short> f0 = default, f1 = default;
-            for (nint i = 0; i < rowBytes; i += 4)
+            for (nint at = 0; at < rowBytes; at += 4)
             {
-                Vector256<short> w0 = Vector256.Load((short*)(weights + (16 * i))), w1 = Vector256.Load((short*)(weights + 32 + (16 * i)));
-                Step<TTile>(x + i, w0, w1, ref a0, ref a1);
-                if (TRows.Count > 1) Step<TTile>(x + i + rowBytes, w0, w1, ref b0, ref b1);
-                if (TRows.Count > 2) Step<TTile>(x + i + (2 * rowBytes), w0, w1, ref c0, ref c1);
-                if (TRows.Count > 3) Step<TTile>(x + i + (3 * rowBytes), w0, w1, ref d0, ref d1);
-                if (TRows.Count > 4) Step<TTile>(x + i + (4 * rowBytes), w0, w1, ref e0, ref e1);
-                if (TRows.Count > 5) Step<TTile>(x + i + (5 * rowBytes), w0, w1, ref f0, ref f1);
+                Vector256<short> w0 = Vector256.Load((short*)(weights + (16 * at))), w1 = Vector256.Load((short*)(weights + 32 + (16 * at)));
+                Step<TTile>(x + at, w0, w1, ref a0, ref a1);
+                if (TRows.Count > 1) Step<TTile>(x + at + rowBytes, w0, w1, ref b0, ref b1);
+                if (TRows.Count > 2) Step<TTile>(x + at + (2 * rowBytes), w0, w1, ref c0, ref c1);
+                if (TRows.Count > 3) Step<TTile>(x + at + (3 * rowBytes), w0, w1, ref d0, ref d1);
+                if (TRows.Count > 4) Step<TTile>(x + at + (4 * rowBytes), w0, w1, ref e0, ref e1);
+                if (TRows.Count > 5) Step<TTile>(x + at + (5 * rowBytes), w0, w1, ref f0, ref f1);
             }
             Finish<TTile>(tile, block, 0, TRows.Count, a0, a1);
             if (TRows.Count > 1) Finish<TTile>(tile, block, 1, TRows.Count, b0, b1);

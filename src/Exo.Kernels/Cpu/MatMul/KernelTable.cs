@@ -57,7 +57,7 @@ internal unsafe struct KernelTable
         (delegate*<IntTile*, void>)(nint)_intTiles[((int)format * (MaxTileRows + 1)) + rows];
 
     /// <summary>Tokens of the integer tile for a last tile of <paramref name="rows"/>.</summary>
-    public readonly int RoundIntRows(int rows) => IntTileRows == 1 ? 1 : rows == 5 ? 6 : rows;
+    public readonly int RoundIntRows(int rows) => IntTileRows == 1 ? 1 : RoundRows(rows);
 
     /// <summary>Tokens of the tile that is used for a last tile of <paramref name="rows"/>: the next size that is compiled.</summary>
     public readonly int RoundRows(int rows)
@@ -111,12 +111,15 @@ internal unsafe struct KernelTable
     private void Use512()
     {
         TileRows = MaxTileRows;
+        IntTileRows = MaxTileRows;
         TilePanels = 2;
         SetIntTiles(1, &IntTiles512.Multiply<Int8Tile, Rows1>, &IntTiles512.Multiply<Int4Tile, Rows1>);
         SetIntTiles(2, &IntTiles512.Multiply<Int8Tile, Rows2>, &IntTiles512.Multiply<Int4Tile, Rows2>);
         SetIntTiles(3, &IntTiles512.Multiply<Int8Tile, Rows3>, &IntTiles512.Multiply<Int4Tile, Rows3>);
         SetIntTiles(4, &IntTiles512.Multiply<Int8Tile, Rows4>, &IntTiles512.Multiply<Int4Tile, Rows4>);
         SetIntTiles(6, &IntTiles512.Multiply<Int8Tile, Rows6>, &IntTiles512.Multiply<Int4Tile, Rows6>);
+        SetIntTiles(8, &IntTiles512.Multiply<Int8Tile, Rows8>, &IntTiles512.Multiply<Int4Tile, Rows8>);
+        SetIntTiles(12, &IntTiles512.Multiply<Int8Tile, Rows12>, &IntTiles512.Multiply<Int4Tile, Rows12>);
         SetIntegers(PanelFormat.Int8, &IntStreams.Add512<Int8Panel>);
         SetIntegers(PanelFormat.Int4, &IntStreams.Add512<Int4Panel>);
         SetTile(1, &FloatTiles512.Multiply<Rows1>);

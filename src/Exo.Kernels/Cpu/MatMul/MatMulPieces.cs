@@ -4,6 +4,7 @@ namespace Exo.Kernels;
 internal static unsafe class MatMulPieces
 {
     private const int TileColumns = 256;
+    private const int FewTokens = 24;
     private const int TileBlocks8 = 8;
     private const int TileBlocks4 = 16;
 
@@ -83,20 +84,30 @@ internal static unsafe class MatMulPieces
     private static void RunTiles(MatMulJob* job, MatMulState* state, PackedPart* part, int piece, float* scratch)
     {
         int step = job->PiecePanels(part), chunks = MatMulJob.CeilDivide(part->NumPanels, step);
-        int panel = piece % chunks * step, numPanels = Math.Min(step, part->NumPanels - panel);
+        int panel = piece % chunks * step, end = Math.Min(panel + step, part->NumPanels);
         int token = piece / chunks * state->BlockTokens, numTokens = Math.Min(state->BlockTokens, state->NumTokens - token);
+        // Many tokens: all panels of the piece take turns, so that a slice of the tokens stays in the cache. Few: one run of panels
+        // after the other, so that memory is read in long sequences.
+        int width = numTokens <= FewTokens ? job->Kernels->TilePanels : step;
+        for (; panel < end; panel += width) RunPanels(job, state, part, panel, Math.Min(width, end - panel), token, numTokens, scratch);
+    }
+
+    private static void RunPanels(
+        MatMulJob* job, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, float* scratch)
+    {
         int allocated = numTokens + KernelTable.MaxTileRows;
         var sums = new LeafStack(state, part, scratch + UnpackedFloats, panel, 1, numPanels, token, numTokens, allocated);
         ColumnPlan* plan = &state->Weight->Plan;
+        int blocks = part->Format == PanelFormat.Int8 ? TileBlocks8 : TileBlocks4;
         for (int leaf = 0; leaf < plan->NumLeaves; leaf++)
         {
             int start = plan->LeafColumns[leaf], end = plan->LeafColumns[leaf + 1];
             if (part->IsInteger || start == end) sums.ClearTop();
             if (part->IsInteger)
             {
-                int blocks = part->Format == PanelFormat.Int8 ? TileBlocks8 : TileBlocks4;
-                for (int block = plan->LeafBlocks[leaf]; block < plan->LeafBlocks[leaf + 1]; block += blocks)
-                    RunIntegers(job->Kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + blocks, plan->LeafBlocks[leaf + 1]), sums, scratch);
+                int endBlock = plan->LeafBlocks[leaf + 1];
+                for (int block = plan->LeafBlocks[leaf]; block < endBlock; block += blocks)
+                    RunIntegers(job->Kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + blocks, endBlock), sums, scratch);
             }
             else
             {
