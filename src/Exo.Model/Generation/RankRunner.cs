@@ -59,7 +59,8 @@ public sealed class RankRunner : IDisposable
 
     private void Enter(SequenceStep sequence)
     {
-        if (sequence.Start is { } start) _sequences[sequence.SequenceId] = new SequenceState(start);
+        if (sequence.Start is { } start)
+            _sequences[sequence.SequenceId] = new SequenceState(start, Math.Clamp(sequence.AdmittedLimit, 0, _context.Config.VocabSize));
         foreach (int id in sequence.Ids)
             if ((uint)id >= (uint)_context.Config.VocabSize) throw new ModelException($"token id {id} of a vocabulary of {_context.Config.VocabSize}");
         foreach (OutputRow output in sequence.Outputs) _outputRows.Add(_step.Batch.NumRows + output.Row);

@@ -14,12 +14,12 @@ public sealed class NonFiniteException(string message) : ArithmeticException(mes
 /// </summary>
 internal sealed class Sampler
 {
-    private const double WeightOne = 1L << 40;
-    private const double SmallestExponent = -27.8; // exp of less is below 2^-40
     private readonly ProcessGroup _group;
     private readonly Slice _vocabulary;
     private readonly CutOff _cutOff;
     private readonly float[] _adjusted;
+    private readonly int[] _localIds; // 0, 1, 2, ...: rows of this rank's vocabulary
+    private readonly int[] _ids; // candidates, ascending, and what they weigh
     private readonly long[] _weights;
     private readonly Candidate[] _mine = new Candidate[1];
     private readonly Candidate[] _all;
@@ -32,6 +32,8 @@ internal sealed class Sampler
         (_group, _vocabulary) = (group, vocabulary);
         _cutOff = new CutOff(group);
         _adjusted = new float[vocabulary.Count];
+        _localIds = [.. Enumerable.Range(0, vocabulary.Count)];
+        _ids = new int[vocabulary.Count];
         _weights = new long[vocabulary.Count];
         _all = new Candidate[group.WorldSize];
     }
@@ -53,7 +55,7 @@ internal sealed class Sampler
             logits.CopyTo(_adjusted);
             state.Adjust(_adjusted, _vocabulary.Start);
             adjusted = _adjusted;
-            max = Best(adjusted).Score;
+            max = RequireFinite(adjusted);
         }
         int id = settings.Temperature <= 0 ? Best(adjusted).Id : SampleNoisy(adjusted, settings, max, position);
         int topStart = result.TopLogprobs.Count;
@@ -95,43 +97,39 @@ internal sealed class Sampler
     private int SampleNoisy(ReadOnlySpan<float> logits, SamplingSettings settings, double max, int position)
     {
         double temperature = settings.Temperature;
-        for (int i = 0; i < logits.Length; i++) _weights[i] = Weight((logits[i] - max) / temperature);
-        if (settings.TopK > 0) _cutOff.KeepCount(_weights, settings.TopK);
-        if (settings.TopP < 1) _cutOff.KeepSum(_weights, (long)Math.Ceiling(settings.TopP * _cutOff.Sum(SumOfKept())));
-        if (settings.MinP > 0) DropBelow((long)Math.Ceiling(settings.MinP * WeightOne));
-
+        TokenWeights.Fill(logits, max, temperature, _weights);
+        _localIds.CopyTo(_ids, 0);
+        int count = CutDown(settings, logits.Length);
         var random = new CounterRandom(settings.Seed, settings.ChoiceIndex, position);
         var best = new Candidate(double.NegativeInfinity, int.MaxValue);
-        double bound = 0;
-        for (int i = 0; i < logits.Length; i++)
+
+        // -log(u) >= 1 - u, so a score is at most l / T - log(1 - u): most tokens are out without a logarithm. The bound is a little low,
+        // by more than what rounding does to scores.
+        double bound = 0, slack = 1e-9 + (1e-15 * Math.Abs(max / temperature));
+        for (int i = 0; i < count; i++)
         {
-            if (_weights[i] < 0) continue;
-            int id = _vocabulary.Start + i;
+            int row = _ids[i], id = _vocabulary.Start + row;
             double uniform = random.Uniform(id);
-            // -log(u) >= 1 - u, so a score is at most l / T - log(1 - u): most tokens are out without a logarithm.
             if ((1 - uniform) * bound > _weights[i] + 1) continue;
-            double score = (logits[i] / temperature) + CounterRandom.Gumbel(uniform);
+            double score = (logits[row] / temperature) + CounterRandom.Gumbel(uniform);
             if (score <= best.Score) continue;
             best = new Candidate(score, id);
-            bound = Fp.Exp(score - (max / temperature)) * WeightOne * (1 - 1e-9);
+            bound = Fp.Exp(score - (max / temperature) - slack) * TokenWeights.One;
         }
         return Gather(best).Id;
     }
 
-    /// <summary>floor(exp(x) * 2^40): integers, whose sums are exact in any order.</summary>
-    private static long Weight(double x) => x < SmallestExponent ? 0 : (long)Math.Floor(Fp.Exp(x) * WeightOne);
-
-    private long SumOfKept()
+    /// <summary>Top-k, top-p and min-p: what is left is the head of _ids and _weights; returns how many.</summary>
+    private int CutDown(SamplingSettings settings, int count)
     {
-        long sum = 0;
-        foreach (long weight in _weights) sum += Math.Max(weight, 0);
-        return sum;
-    }
-
-    private void DropBelow(long least)
-    {
-        for (int i = 0; i < _weights.Length; i++)
-            if (_weights[i] < least) _weights[i] = -1;
+        if (settings.TopK > 0) count = _cutOff.KeepCount(_ids.AsSpan(0, count), _weights.AsSpan(0, count), settings.TopK);
+        if (settings.TopP < 1)
+        {
+            long total = _cutOff.Sum(TensorPrimitives.Sum<long>(_weights.AsSpan(0, count)));
+            count = _cutOff.KeepSum(_ids.AsSpan(0, count), _weights.AsSpan(0, count), (long)Math.Ceiling(settings.TopP * total));
+        }
+        if (settings.MinP <= 0) return count;
+        return CutOff.KeepHeavy(_ids.AsSpan(0, count), _weights.AsSpan(0, count), (long)Math.Ceiling(settings.MinP * TokenWeights.One));
     }
 
     /// <summary>
@@ -139,9 +137,8 @@ internal sealed class Sampler
     /// </summary>
     private double Logprobs(ReadOnlySpan<float> logits, double max, int chosen, int count, List<TokenLogprob> output)
     {
-        long local = 0;
-        foreach (float logit in logits) local += Weight(logit - max);
-        double logTotal = Fp.Log(_cutOff.Sum(local) / WeightOne);
+        TokenWeights.Fill(logits, max, 1, _weights);
+        double logTotal = Fp.Log(_cutOff.Sum(TensorPrimitives.Sum<long>(_weights)) / TokenWeights.One);
         bool isMine = chosen >= _vocabulary.Start && chosen < _vocabulary.End;
         double logit0 = Gather(isMine ? new Candidate(logits[chosen - _vocabulary.Start], chosen) : new Candidate(double.NegativeInfinity, int.MaxValue)).Score;
         if (count > 0)
@@ -155,24 +152,25 @@ internal sealed class Sampler
     /// <summary>Puts the most likely tokens of all ranks at the head of _allTop; returns how many there are.</summary>
     private int MostLikely(ReadOnlySpan<float> logits, int count)
     {
-        if (_top.Length != count)
+        if (_top.Length < count)
         {
             _top = new Candidate[count];
             _allTop = new Candidate[count * _group.WorldSize];
         }
+        Span<Candidate> top = _top.AsSpan(0, count), all = _allTop.AsSpan(0, count * _group.WorldSize);
         int found = 0;
         for (int i = 0; i < logits.Length; i++)
         {
-            if (found == count && logits[i] <= _top[count - 1].Score) continue;
+            if (found == count && logits[i] <= top[count - 1].Score) continue;
             int at = found < count ? found++ : count - 1;
-            for (; at > 0 && _top[at - 1].Score < logits[i]; at--) _top[at] = _top[at - 1];
-            _top[at] = new Candidate(logits[i], _vocabulary.Start + i);
+            for (; at > 0 && top[at - 1].Score < logits[i]; at--) top[at] = top[at - 1];
+            top[at] = new Candidate(logits[i], _vocabulary.Start + i);
         }
-        _top.AsSpan(found).Fill(new Candidate(double.NegativeInfinity, int.MaxValue));
-        _group.AllGather(MemoryMarshal.AsBytes(_top.AsSpan()), MemoryMarshal.AsBytes(_allTop.AsSpan()));
-        _allTop.AsSpan().Sort(static (a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Id.CompareTo(b.Id));
+        top[found..].Fill(new Candidate(double.NegativeInfinity, int.MaxValue));
+        _group.AllGather(MemoryMarshal.AsBytes(top), MemoryMarshal.AsBytes(all));
+        all.Sort(static (a, b) => a.Score != b.Score ? b.Score.CompareTo(a.Score) : a.Id.CompareTo(b.Id));
         int total = 0;
-        while (total < count && total < _allTop.Length && _allTop[total].Id != int.MaxValue) total++;
+        while (total < count && total < all.Length && all[total].Id != int.MaxValue) total++;
         return total;
     }
 }

@@ -5,17 +5,23 @@ internal sealed class SequenceState
 {
     private readonly HashSet<int> _seen = [];
     private readonly Dictionary<int, int> _generated = [];
+    private readonly (int Id, float Bias)[] _biases;
 
-    public SequenceState(SequenceStart start)
+    /// <summary>The state of a sequence that enters, with room for <paramref name="capacity"/> different tokens: nothing is allocated later.</summary>
+    public SequenceState(SequenceStart start, int capacity)
     {
         Settings = start.Settings;
+        _biases = [.. Settings.LogitBias.Select(pair => (pair.Key, pair.Value))];
+        if (!HasPenalties) return;
+        _seen.EnsureCapacity(capacity);
+        _generated.EnsureCapacity(capacity);
         for (int i = 0; i < start.History.Length; i++) Count(start.History[i], i < start.PromptLength);
     }
 
     public SamplingSettings Settings { get; }
 
     /// <summary>True where logits must be changed before they are compared.</summary>
-    public bool ChangesLogits => HasPenalties || Settings.LogitBias.Count > 0;
+    public bool ChangesLogits => HasPenalties || _biases.Length > 0;
 
     private bool HasPenalties => Settings.RepetitionPenalty != 1 || Settings.PresencePenalty != 0 || Settings.FrequencyPenalty != 0;
 
@@ -39,7 +45,7 @@ internal sealed class SequenceState
             foreach ((int id, int count) in _generated)
                 if ((uint)(id - firstId) < (uint)logits.Length) logits[id - firstId] -= Settings.PresencePenalty + (count * Settings.FrequencyPenalty);
         }
-        foreach ((int id, float bias) in Settings.LogitBias)
+        foreach ((int id, float bias) in _biases)
             if ((uint)(id - firstId) < (uint)logits.Length) logits[id - firstId] += bias;
     }
 

@@ -53,11 +53,11 @@ public sealed record SamplingSettings
     /// <exception cref="RequestException">Says which and what was expected.</exception>
     public void Validate()
     {
-        Require(Temperature is >= 0 and <= 1000, nameof(Temperature), Temperature, "0 to 1000");
+        Require(Temperature is 0 or (>= 1e-100 and <= 1000), nameof(Temperature), Temperature, "0, or 1E-100 to 1000"); // logits / T stay finite
         Require(TopK >= 0, nameof(TopK), TopK, "0 or more");
         Require(TopP is > 0 and <= 1, nameof(TopP), TopP, "more than 0, at most 1");
         Require(MinP is >= 0 and <= 1, nameof(MinP), MinP, "0 to 1");
-        Require(RepetitionPenalty is > 0 and <= 1000, nameof(RepetitionPenalty), RepetitionPenalty, "more than 0, at most 1000");
+        Require(RepetitionPenalty is >= 0.001f and <= 1000, nameof(RepetitionPenalty), RepetitionPenalty, "0.001 to 1000");
         Require(float.Abs(PresencePenalty) <= 1000, nameof(PresencePenalty), PresencePenalty, "-1000 to 1000");
         Require(float.Abs(FrequencyPenalty) <= 1000, nameof(FrequencyPenalty), FrequencyPenalty, "-1000 to 1000");
         Require(NumTopLogprobs is >= -1 and <= 1000, nameof(NumTopLogprobs), NumTopLogprobs, "-1 to 1000");
