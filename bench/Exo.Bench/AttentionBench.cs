@@ -32,7 +32,9 @@ internal static class AttentionBench
     private static int Run(int threads, Isa isa, string only)
     {
         using var device = new CpuDevice(threads, isa);
-        Console.WriteLine($"{device.Name}; medians; {NumLayers} layers of cache in turn");
+        MachineLimits limits = MachineLimits.Measure(device);
+        Console.WriteLine(
+            $"{device.Name}, {limits.BytesPerSecond / 1e9:F1} GB/s, {limits.FlopsPerSecond / 1e9:F0} GFLOP/s; medians; {NumLayers} layers of cache in turn");
         foreach (Shape shape in Shapes)
             foreach (DType type in new[] { DType.F16, DType.F32 })
                 foreach ((int context, int rows) in Steps)

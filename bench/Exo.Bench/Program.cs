@@ -6,6 +6,7 @@ var root = new RootCommand("Measures what DESIGN promises, on this machine, besi
 {
     AttentionBench.CreateCommand(),
     MatMulBench.CreateCommand(),
+    MoeBench.CreateCommand(),
     WireCommand.Create(),
     WireCommand.CreatePeer(),
 };
