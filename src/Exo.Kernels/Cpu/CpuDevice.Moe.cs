@@ -6,6 +6,8 @@ public sealed unsafe partial class CpuDevice
 {
     // The parts of every (token, expert, leaf) wait until a leaf's experts are added: more tokens than fit in this are done in turns.
     private const long MaxPartBytes = 256L << 20;
+    private const int ChunkOfFewTokens = 256;
+    private const int ChunkOfManyTokens = 1024;
 
     private readonly GrowingBuffer _routeScratch = new();
     private readonly GrowingBuffer _expertGroups = new();
@@ -64,6 +66,7 @@ public sealed unsafe partial class CpuDevice
             int numNodes = bank.Layout.Nodes.Length;
             var op = new ExpertSumOp
             {
+                Chunk = x.NumRows < NumThreads * PiecesPerThread ? ChunkOfFewTokens : ChunkOfManyTokens,
                 Groups = groups,
                 Experts = (int*)routing.Experts,
                 Weights = (float*)routing.Weights,
@@ -95,15 +98,24 @@ public sealed unsafe partial class CpuDevice
         if (_expertTasks.Length < bank.GateUp.Length + 1) _expertTasks = new MatMulTask[bank.GateUp.Length + 1];
         bool gathers = x.NumRows > 1;
         if (gathers)
-            for (int entry = 0; entry < groups.Count; entry++)
-                new ReadOnlySpan<float>(x.Row(groups.TokenOf[entry]), x.NumColumns).CopyTo(new Span<float>(buffers.X + ((nint)entry * x.NumColumns), x.NumColumns));
+        {
+            var gather = new GatherOp
+            {
+                Source = x.Pointer,
+                SourceStride = x.RowStride,
+                Rows = groups.TokenOf,
+                Output = buffers.X,
+                NumColumns = x.NumColumns,
+            };
+            ForRows(gather, groups.Count, x.NumColumns);
+        }
         int hidden = x.NumColumns, inner = buffers.Inner, sharedInner = buffers.SharedInner, count = 0;
         for (int e = 0; e < groups.NumExperts; e++)
         {
             int entry = groups.Starts[e], tokens = groups.Starts[e + 1] - entry;
             if (tokens == 0) continue;
-            float* from = gathers ? buffers.X + ((nint)entry * hidden) : x.Pointer;
-            _expertTasks[count++] = Task(bank.GateUp[e], from, gathers ? hidden : x.RowStride, tokens, buffers.GateUp + (entry * 2 * (nint)inner), 2 * inner);
+            float* from = gathers ? buffers.X + ((nint)entry * hidden) : x.Pointer, to = buffers.GateUp + (entry * 2 * (nint)inner);
+            _expertTasks[count++] = Task(bank.GateUp[e], from, gathers ? hidden : x.RowStride, tokens, to, 2 * inner);
         }
         if (bank.SharedGateUp is { } sharedUp)
             _expertTasks[count++] = Task(sharedUp, x.Pointer, x.RowStride, x.NumRows, buffers.SharedGateUp, 2 * sharedInner);
@@ -117,7 +129,8 @@ public sealed unsafe partial class CpuDevice
         {
             int entry = groups.Starts[e], tokens = groups.Starts[e + 1] - entry;
             if (tokens == 0) continue;
-            MatMulTask task = Task(bank.Down[e], buffers.Hidden + (entry * (nint)inner), inner, tokens, buffers.Parts + (entry * (nint)hidden), hidden);
+            float* from = buffers.Hidden + (entry * (nint)inner), to = buffers.Parts + (entry * (nint)hidden);
+            MatMulTask task = Task(bank.Down[e], from, inner, tokens, to, hidden);
             _expertTasks[count++] = task with { VectorStride = (nint)groups.Count * hidden, Output = LeafOutput.Leaves };
         }
         if (bank.SharedDown is { } sharedDown)
@@ -146,8 +159,9 @@ public sealed unsafe partial class CpuDevice
 
     private static void RequireLeaves(ExpertBank bank)
     {
+        Leaves? first = bank.Down.Length == 0 ? null : bank.Down[0].Leaves;
         foreach (Weight down in bank.Down)
-            if (down.Leaves is null || down.Leaves.Count != bank.Down[0].Leaves!.Count || down.Leaves.FirstLeaf != bank.Down[0].Leaves!.FirstLeaf)
+            if (first is null || down.Leaves is not { } leaves || leaves.Count != first.Count || leaves.FirstLeaf != first.FirstLeaf)
                 throw new ShapeException("the down projections of a layer's experts have different leaves, or none");
         if (bank.SharedDown is { Leaves: null }) throw new ShapeException("the shared expert's down projection has no leaves");
         foreach (PartialNode node in bank.Layout.Nodes)

@@ -96,5 +96,6 @@ public class CpuAttentionTests
         device.AppendKv(cache, batch, key, layout.ValuesInKeys ? null : value);
     }
 
-    private static unsafe void FillWithNan(KvCache cache) => new Span<byte>((void*)cache.Address, checked((int)(cache.NumPages * cache.PageBytes))).Fill(0xFF);
+    private static unsafe void FillWithNan(KvCache cache) =>
+        new Span<byte>((void*)cache.Address, checked((int)(cache.NumPages * cache.PageBytes))).Fill(0xFF);
 }

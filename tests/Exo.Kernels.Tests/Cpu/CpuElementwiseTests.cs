@@ -82,7 +82,8 @@ public class CpuElementwiseTests
             var batch = new StepBatch();
             batch.AddSequence(14, 40, [8, 1, 3, 2]);
             batch.AddSequence(0, 1, [5]);
-            Tensor keys = device.Write(Spread(CpuDevices.Random(41 * 39, 1)), 41, 39), values = device.Write(Spread(CpuDevices.Random(41 * 33, 2)), 41, 33);
+            Tensor keys = device.Write(Spread(CpuDevices.Random(41 * 39, 1)), 41, 39);
+            Tensor values = device.Write(Spread(CpuDevices.Random(41 * 33, 2)), 41, 33);
             device.AppendKv(cache, batch, keys, valuesInKeys ? null : values);
             return new Span<byte>((void*)cache.Address, (int)(9 * cache.PageBytes)).ToArray();
         }

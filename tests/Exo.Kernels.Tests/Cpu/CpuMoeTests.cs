@@ -56,7 +56,8 @@ public class CpuMoeTests
     [Theory]
     [MemberData(nameof(Mixtures))]
     public void ExpertMlp_equals_the_reference(
-        int numTokens, int hidden, int numExperts, int expertsPerToken, int inner, int numLeaves, int[] leafRange, int[] expertRange, int sharedInner)
+        int numTokens, int hidden, int numExperts, int expertsPerToken, int inner, int numLeaves, int[] leafRange, int[] expertRange,
+        int sharedInner)
     {
         foreach (WeightFormat format in new[] { WeightFormat.BF16, WeightFormat.Affine4 })
         {
@@ -71,12 +72,15 @@ public class CpuMoeTests
             int numHeld = expertRange[1] - expertRange[0];
             bool isSplit = numHeld < numExperts, hasShared = sharedInner > 0;
             PartialLayout layout = isSplit
-                ? PartialLayout.OfExperts(numLeaves, leafRange[0], leafRange[1], numExperts, expertRange[0], expertRange[1], hasShared ? leafRange[0] : 0, hasShared ? leafRange[1] : 0)
+                ? PartialLayout.OfExperts(
+                    numLeaves, leafRange[0], leafRange[1], numExperts, expertRange[0], expertRange[1],
+                    hasShared ? leafRange[0] : 0, hasShared ? leafRange[1] : 0)
                 : PartialLayout.OfLeaves(numLeaves, leafRange[0], leafRange[1]);
             Weight[] gateUp = [.. Enumerable.Range(expertRange[0], numHeld).Select(e => Up(e, inner, first, end))];
             Weight[] down = [.. Enumerable.Range(expertRange[0], numHeld).Select(e => Down(100 + e, inner))];
             int sharedFirst = Cut(sharedInner, numLeaves, leafRange[0]), sharedEnd = Cut(sharedInner, numLeaves, leafRange[1]);
-            Weight? sharedUp = hasShared ? Up(300, sharedInner, sharedFirst, sharedEnd) : null, sharedDown = hasShared ? Down(301, sharedInner) : null;
+            Weight? sharedUp = hasShared ? Up(300, sharedInner, sharedFirst, sharedEnd) : null;
+            Weight? sharedDown = hasShared ? Down(301, sharedInner) : null;
             var bank = new ExpertBank(layout, expertRange[0], gateUp, down, sharedUp, sharedDown);
             Routing routing = device.Route(
                 device.Write(CpuDevices.Random(numTokens * numExperts, 7), numTokens, numExperts),
@@ -125,7 +129,8 @@ public class CpuMoeTests
             if (format == WeightFormat.BF16)
             {
                 var elements = new Span<ushort>((void*)_elements.Address, rows * columns);
-                foreach (ref ushort element in elements) element = (ushort)(BitConverter.SingleToUInt32Bits((float)random.NextDouble() - 0.5f) >> 16);
+                foreach (ref ushort element in elements)
+                    element = (ushort)(BitConverter.SingleToUInt32Bits((float)random.NextDouble() - 0.5f) >> 16);
             }
             else random.NextBytes(new Span<byte>((void*)_elements.Address, (int)_elements.Bytes));
             foreach (ref Half scale in new Span<Half>((void*)_scales.Address, rows * columns / 32)) scale = (Half)(random.NextDouble() * 0.1);

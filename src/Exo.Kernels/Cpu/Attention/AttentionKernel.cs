@@ -3,9 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Exo.Kernels.Cpu;
 
 /// <summary>
-/// The thread team's bodies. Either a piece is a unit, which goes through its segments and merges them as they come; or, where there are too
-/// few units for the team, a piece is one segment of a unit, and the states are merged afterwards. The bits are the same: the growing tree over
-/// segments is a binary counter, which merges two runs of equal length as soon as the second is complete, and the rest from the right.
+/// The thread team's bodies. Either a piece is a unit, which goes through its segments and merges them as they come; or, where there are
+/// too few units for the team, a piece is one segment of a unit, and the states are merged afterwards, in the same tree.
 /// </summary>
 internal static unsafe class AttentionKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -37,7 +36,8 @@ internal static unsafe class AttentionKernel<TSimd, TVector>
         ref AttentionUnit unit = ref job.Units[number];
         if (segment < unit.FirstSegment(job.Layout.Window) || segment >= unit.EndSegment) return;
         UnitScratch scratch = Prepare(job, unit, worker);
-        SegmentKernel<TSimd, TVector>.Run(job, unit, segment, scratch, new Segment(job.States + (piece * job.Sizes.StateFloats), job.Sizes));
+        var state = new Segment(job.States + (piece * job.Sizes.StateFloats), job.Sizes);
+        SegmentKernel<TSimd, TVector>.Run(job, unit, segment, scratch, state);
     }
 
     /// <summary>Piece = unit, whose segments are all there.</summary>
@@ -64,7 +64,10 @@ internal static unsafe class AttentionKernel<TSimd, TVector>
             return scratch;
         }
         for (int row = 0; row < unit.NumRows; row++)
-            new ReadOnlySpan<float>(queries + (row * job.QueryStride), width).CopyTo(new Span<float>(scratch.Queries + ((nint)row * width), width));
+        {
+            var source = new ReadOnlySpan<float>(queries + (row * job.QueryStride), width);
+            source.CopyTo(new Span<float>(scratch.Queries + ((nint)row * width), width));
+        }
         return scratch;
     }
 

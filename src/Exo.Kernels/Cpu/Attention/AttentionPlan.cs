@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace Exo.Kernels.Cpu;
 
-/// <summary>How a call of attention is cut into units: by sequence, KV head, heads of the group and rows. No choice changes a bit.</summary>
+/// <summary>How a call is cut into units: by sequence, KV head, heads of the group and rows. No choice changes a bit.</summary>
 internal readonly unsafe struct AttentionPlan
 {
     // Queries of a unit: enough to pay for converting a block, few enough that queries and sums stay in the second cache level.
@@ -60,7 +60,7 @@ internal readonly unsafe struct AttentionPlan
     public bool SplitsSegments(int numThreads) => numThreads > 1 && MaxSegments > 1 && NumUnits < UnitsPerThread * numThreads;
 
     /// <summary>
-    /// Writes the units, of each sequence the last rows first: they see the most. The batch's pages must stay pinned while the units are used.
+    /// Writes the units, of each sequence the last rows first: they see the most. The batch's pages must stay pinned while units are used.
     /// </summary>
     public void Fill(StepBatch batch, AttentionShape shape, AttentionUnit* units)
     {

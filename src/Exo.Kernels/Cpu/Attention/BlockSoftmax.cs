@@ -8,8 +8,8 @@ internal static unsafe class BlockSoftmax<TSimd, TVector>
     where TVector : struct
 {
     /// <summary>
-    /// For each block, for each query: s = score * scale, new = max(old, s over the visible cells), factor = exp(old - new), p = exp(s - new),
-    /// lane j of the denominator = lane j * factor + p[j]. Scores become probabilities, +0 in cells that are not visible.
+    /// For each block, for each query: s = score * scale, new = max(old, s over the visible cells), factor = exp(old - new),
+    /// p = exp(s - new), lane j of the denominator = lane j * factor + p[j]. Scores become probabilities, +0 in cells that are not visible.
     /// scores: [numBlocks, count, 16], max: [count], denominators: [count, 16], factors and maxima: [numBlocks, count], factors with room for
     /// a vector more.
     /// </summary>

@@ -46,7 +46,9 @@ internal static unsafe class KvBlocks<TSimd, TVector>
     // Blocks that are converted first should stay in the first cache level, keys and values.
     private const int MaxConvertedBytes = 16 * 1024;
 
-    /// <summary>How many blocks make one step of the unit: more steps hide the latency of a softmax, and load and store the sums less often.</summary>
+    /// <summary>
+    /// How many blocks make one step of the unit: several hide the latency of a softmax, and the sums are loaded and stored less often.
+    /// </summary>
     public static int MaxBlocks(in AttentionJob job, in AttentionUnit unit)
     {
         if (unit.NumQueries <= MaxQueriesInOnePass) return AttentionSizes.MaxBlocksAtOnce;
@@ -68,7 +70,15 @@ internal static unsafe class KvBlocks<TSimd, TVector>
         bool hasNext = index + ahead <= unit.LastPosition / Block;
         nint distance = hasNext ? (unit.Pages[index + ahead] - (nint)unit.Pages[index]) * job.PageBytes : 0;
         bool isHalf = job.Type == DType.F16, isOnePass = unit.NumQueries <= MaxQueriesInOnePass;
-        var block = new KvBlock { Keys = keys, KeysAreHalf = isHalf, ValueStride = padded, ValueColumns = padded, Values = (byte*)part.Values, KeysAhead = distance };
+        var block = new KvBlock
+        {
+            Keys = keys,
+            KeysAreHalf = isHalf,
+            KeysAhead = distance,
+            Values = (byte*)part.Values,
+            ValueStride = padded,
+            ValueColumns = padded,
+        };
         if (isHalf && (layout.ValuesInKeys || !isOnePass))
         {
             Convert((ushort*)keys, (float*)part.Keys, layout.KeyWidth * Block);
@@ -92,8 +102,9 @@ internal static unsafe class KvBlocks<TSimd, TVector>
         for (int cell = 0; cell < Block; cell++)
         {
             float* target = (float*)part.Values + ((nint)cell * padded);
-            if (isHalf) Convert((ushort*)values + ((nint)cell * layout.ValueWidth), target, layout.ValueWidth);
-            else new ReadOnlySpan<float>((float*)values + ((nint)cell * layout.ValueWidth), layout.ValueWidth).CopyTo(new Span<float>(target, padded));
+            nint first = (nint)cell * layout.ValueWidth;
+            if (isHalf) Convert((ushort*)values + first, target, layout.ValueWidth);
+            else new ReadOnlySpan<float>((float*)values + first, layout.ValueWidth).CopyTo(new Span<float>(target, padded));
         }
         return block;
     }

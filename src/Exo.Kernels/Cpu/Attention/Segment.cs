@@ -5,8 +5,8 @@ namespace Exo.Kernels.Cpu;
 
 /// <summary>
 /// What a run of positions gives each query of a unit: Max[q], the largest score (-inf where the query sees none of them, and then nothing
-/// else counts); Denominators[q, 16], by position mod 16 until the segment is finished, then their sum in lane 0; Sums[q, Width], the weighted
-/// values.
+/// else counts); Denominators[q, 16], by position mod 16 until the segment is finished, then their sum in lane 0; Sums[q, Width], the
+/// weighted values.
 /// </summary>
 internal readonly unsafe struct Segment
 {
@@ -49,8 +49,8 @@ internal readonly unsafe struct Segment
     }
 
     /// <summary>
-    /// This state becomes the merger of itself and a later one: with m the larger maximum, ra = exp(Max - m), rb = exp(later.Max - m), each of
-    /// denominator and sums becomes fma(later, rb, this * ra). A query that one side has not seen is taken from the other unchanged.
+    /// This state becomes the merger of itself and a later one: with m the larger maximum, ra = exp(Max - m), rb = exp(later.Max - m), each
+    /// of denominator and sums becomes fma(later, rb, this * ra). A query that one side has not seen is taken from the other unchanged.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Merge<TSimd, TVector>(Segment later, int numQueries)

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Exo.Kernels.Cpu;
 
 /// <summary>
-/// The queries of a unit over the positions of one segment: block by block of 16 positions, the scores of all queries that see the whole block
-/// at once, those of a row that sees a part of it by themselves; a position that a row does not see is never multiplied with.
+/// The queries of a unit over the positions of one segment, block by block of 16 positions: those of all rows that see the whole block at
+/// once, those of a row that sees a part of it by themselves. A position that a row does not see is never multiplied with its values.
 /// </summary>
 internal static unsafe class SegmentKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -22,12 +22,14 @@ internal static unsafe class SegmentKernel<TSimd, TVector>
         int end = Math.Min((index + 1) * Segment.Size, unit.LastPosition + 1);
 
         // Every row sees the blocks that begin in [commonStart, commonEnd): several of them are one step.
-        int commonStart = RoundUp(AttentionUnit.FirstVisible(unit.LastPosition, window)), commonEnd = Math.Min(end, unit.FirstPosition + 1) - Block;
+        int commonStart = RoundUp(AttentionUnit.FirstVisible(unit.LastPosition, window));
+        int commonEnd = Math.Min(end, unit.FirstPosition + 1) - Block;
         KvBlock* blocks = stackalloc KvBlock[MaxBlocksAtOnce];
         for (int start = first / Block * Block, count; start < end; start += count * Block)
         {
             count = start < commonStart || start > commonEnd ? 1 : Math.Min(maxBlocks, ((commonEnd - start) / Block) + 1);
-            for (int i = 0; i < count; i++) blocks[i] = KvBlocks<TSimd, TVector>.Open(job, unit, (start / Block) + i, count, scratch.Part(i));
+            for (int i = 0; i < count; i++)
+                blocks[i] = KvBlocks<TSimd, TVector>.Open(job, unit, (start / Block) + i, count, scratch.Part(i));
             if (start >= commonStart && start <= commonEnd)
             {
                 Queries(job, blocks, count, new QueryRange(0, unit.NumQueries), Cells.Whole, scratch, state);
@@ -49,7 +51,8 @@ internal static unsafe class SegmentKernel<TSimd, TVector>
         in AttentionJob job, in AttentionUnit unit, int start, int row, KvBlock* block, in UnitScratch scratch, Segment state)
     {
         int position = unit.FirstPosition + row;
-        int first = Math.Max(0, AttentionUnit.FirstVisible(position, job.Layout.Window) - start), end = Math.Min(Block, position + 1 - start);
+        int first = Math.Max(0, AttentionUnit.FirstVisible(position, job.Layout.Window) - start);
+        int end = Math.Min(Block, position + 1 - start);
         if (first < end)
             Queries(job, block, 1, new QueryRange(row * unit.NumHeads, unit.NumHeads), new Cells(first, end), scratch, state);
     }

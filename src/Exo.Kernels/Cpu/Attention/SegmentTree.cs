@@ -2,8 +2,8 @@ namespace Exo.Kernels.Cpu;
 
 /// <summary>
 /// Merges segments in the order of the growing tree (ReductionTree.SplitGrowing) while they arrive in ascending order. Runs of equal length
-/// merge at once, so what is kept are complete trees of falling lengths: the binary digits of the count. Absent segments (null) are counted and
-/// never merged; trailing absent ones change nothing.
+/// merge at once, so what is kept are complete trees of falling lengths: the binary digits of the count. Absent segments (null) are
+/// counted and never merged; trailing absent ones change nothing.
 /// </summary>
 internal ref struct SegmentTree<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>

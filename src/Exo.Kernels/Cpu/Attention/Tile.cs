@@ -103,8 +103,8 @@ internal readonly struct Six : IConstant
 
 /// <summary>
 /// A product of a small matrix and parts of cached keys or values: for section 0, 1, ... out[i, j] = out[i, j] * factor[s, i], then one fma
-/// after another, k ascending: acc = fma(b[s][k, j], a[s, i, k], acc). Without factors there is one section and out begins with zeros. As many
-/// rows and columns at once as there are registers. Both products of attention are this: scores (a = queries, b = keys [width][16]), and
+/// after another, k ascending: acc = fma(b[s][k, j], a[s, i, k], acc). Without factors there is one section and out begins with zeros.
+/// As many rows and columns at once as there are registers. Both products of attention are this: scores (a = queries, b = keys [width][16]), and
 /// sums of values (a section for each block: a = probabilities [16], b = values [16][width]).
 /// </summary>
 internal unsafe struct TileJob

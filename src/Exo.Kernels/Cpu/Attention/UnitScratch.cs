@@ -46,5 +46,6 @@ internal unsafe struct UnitScratch
     }
 
     /// <summary>Where block <paramref name="index"/> of a step is converted to.</summary>
-    public readonly (nint Keys, nint Values) Part(int index) => ((nint)(Keys + (index * _keyFloats)), (nint)(Values + (index * _valueFloats)));
+    public readonly (nint Keys, nint Values) Part(int index) =>
+        ((nint)(Keys + (index * _keyFloats)), (nint)(Values + (index * _valueFloats)));
 }

@@ -5,8 +5,8 @@ using Exo.Kernels.Numerics;
 namespace Exo.Kernels.Cpu;
 
 /// <summary>
-/// Writes rows of keys and values to their cells: key element d of head h goes to [h][d][cell] of its page, value element d to [h][cell][d].
-/// The rows are one sequence's, the row `row` at position FirstPosition + row.
+/// Writes rows of keys and values to their cells: key element d of head h goes to [h][d][cell] of its page, value element d to
+/// [h][cell][d]. The rows are one sequence's, the row `row` at position FirstPosition + row.
 /// </summary>
 internal unsafe struct AppendKvOp : IRowOp
 {

@@ -42,7 +42,8 @@ internal unsafe struct ExpertBuffers
 
     /// <summary>All buffers together.</summary>
     public readonly nint TotalFloats =>
-        RoundUp(_x) + RoundUp(_gateUp) + RoundUp(_hidden) + RoundUp(_parts) + RoundUp(_sharedGateUp) + RoundUp(_sharedHidden) + RoundUp(_sharedParts);
+        RoundUp(_x) + RoundUp(_gateUp) + RoundUp(_hidden) + RoundUp(_parts)
+        + RoundUp(_sharedGateUp) + RoundUp(_sharedHidden) + RoundUp(_sharedParts);
 
     /// <summary>[entries, hidden]: the tokens of each expert, side by side.</summary>
     public float* X { get; private set; }

@@ -1,8 +1,8 @@
 namespace Exo.Kernels.Cpu;
 
 /// <summary>
-/// The (token, chosen expert) pairs of a step whose expert is held here, grouped by expert: so each expert's weights are read once, by a product
-/// with all of its tokens. Pairs of an expert are consecutive entries, in ascending order of token.
+/// The (token, chosen expert) pairs of a step whose expert is held here, grouped by expert: so each expert's weights are read once, by a
+/// product with all of its tokens. Pairs of an expert are consecutive entries, in ascending order of token.
 /// </summary>
 internal readonly unsafe struct ExpertGroups
 {

@@ -4,14 +4,13 @@ using System.Runtime.CompilerServices;
 namespace Exo.Kernels.Cpu;
 
 /// <summary>
-/// Adds the parts of the experts: inside each leaf round(weight * part) by the tree over expert index, the shared expert's part last; then the
-/// tree over leaves. A row is (token, chunk of columns), so that one token occupies the whole team.
+/// Adds the parts of the experts: inside each leaf round(weight * part) by the tree over expert index, the shared expert's part last;
+/// then the tree over leaves. A row is (token, chunk of columns), so that one token occupies the whole team.
 /// </summary>
 internal unsafe struct ExpertSumOp : IRowOp
 {
-    /// <summary>Columns of a row.</summary>
-    public const int Chunk = 256;
-
+    /// <summary>Columns of a row: few where one token must occupy the team, many where long reads of memory matter more.</summary>
+    public int Chunk;
     public ExpertGroups Groups;
     public int* Experts;
     public float* Weights;
