@@ -8,7 +8,7 @@ namespace Exo.Model.Generation;
 public sealed record CacheSize(int ContextLength = 0, int NumSequences = 1)
 {
     /// <summary>Pages for this rank's layers, checked against the device's free memory.</summary>
-    internal int NumPages(ModelContext context, CausalModel model)
+    public int NumPages(ModelContext context, CausalModel model)
     {
         int length = ContextLength > 0 ? ContextLength : Math.Min(context.Config.MaxPositionEmbeddings, 8192);
         int perSequence = (length + KvLayout.PageSize - 1) / KvLayout.PageSize;

@@ -32,7 +32,7 @@ public sealed class ClusterKey
         if (!read || written != SizeBytes)
         {
             throw new ClusterKeyException(
-                $"cluster key: expected 64 hexadecimal digits or base64 of {SizeBytes} bytes, got {text.Length} characters that are neither");
+                $"cluster key: expected 64 hexadecimal digits or base64 of {SizeBytes} bytes, got {text.Length} other characters");
         }
         // Nobody draws this; it is a zeroed disk or a placeholder.
         if (bits.AsSpan().IndexOfAnyExcept(bits[0]) < 0)

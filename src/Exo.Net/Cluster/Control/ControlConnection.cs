@@ -20,10 +20,12 @@ public sealed class ControlConnection : IAsyncDisposable
     private readonly MultiplexingStream _channels;
     private readonly byte[] _sessionSecret;
 
-    private ControlConnection(MultiplexingStream channels, HandshakeResult handshake, ControlRole role, EndPoint remoteEndPoint)
+    private ControlConnection(MultiplexingStream channels, HandshakeResult handshake, ControlRole role, Socket socket)
     {
         (_channels, _sessionSecret) = (channels, handshake.SessionSecret);
-        (Remote, Version, Role, RemoteEndPoint) = (handshake.Remote, handshake.Version, role, remoteEndPoint);
+        (Remote, Version, Role) = (handshake.Remote, handshake.Version, role);
+        RemoteEndPoint = Plain(socket.RemoteEndPoint!);
+        LocalAddress = Plain(socket.LocalEndPoint!).Address;
     }
 
     /// <summary>The peer; its ids are proven, its name is what it says.</summary>
@@ -36,7 +38,10 @@ public sealed class ControlConnection : IAsyncDisposable
     public ControlRole Role { get; }
 
     /// <summary>The peer's address.</summary>
-    public EndPoint RemoteEndPoint { get; }
+    public IPEndPoint RemoteEndPoint { get; }
+
+    /// <summary>The address of this machine at which the peer sees this process.</summary>
+    public IPAddress LocalAddress { get; }
 
     /// <summary>Ends when the connection does; faulted if it broke.</summary>
     public Task Completion => _channels.Completion;
@@ -54,7 +59,7 @@ public sealed class ControlConnection : IAsyncDisposable
         {
             await socket.ConnectAsync(address, deadline);
             var (tls, hash) = await ControlTls.DialAsync(new NetworkStream(socket, ownsSocket: true), peer, deadline);
-            return await EstablishAsync(tls, ControlRole.Dialer, hash, options, peer, socket.RemoteEndPoint!, deadline);
+            return await EstablishAsync(tls, ControlRole.Dialer, hash, options, peer, socket, deadline);
         }, token);
     }
 
@@ -62,13 +67,12 @@ public sealed class ControlConnection : IAsyncDisposable
     internal static Task<ControlConnection> AcceptAsync(
         Socket socket, SslStreamCertificateContext certificate, ControlOptions options, CancellationToken token)
     {
-        var remote = socket.RemoteEndPoint!;
-        string peer = $"{remote}";
+        string peer = $"{socket.RemoteEndPoint}";
         return HandshakeDeadline.RunAsync(options.HandshakeTimeout, peer, socket, async deadline =>
         {
             var tls = await ControlTls.ListenAsync(new NetworkStream(socket, ownsSocket: true), certificate, peer, deadline);
             byte[] hash = ControlTls.HashOf(certificate.TargetCertificate);
-            return await EstablishAsync(tls, ControlRole.Listener, hash, options, peer, remote, deadline);
+            return await EstablishAsync(tls, ControlRole.Listener, hash, options, peer, socket, deadline);
         }, token);
     }
 
@@ -109,12 +113,19 @@ public sealed class ControlConnection : IAsyncDisposable
     public override string ToString() => $"{Remote.Name} at {RemoteEndPoint}";
 
     private static async Task<ControlConnection> EstablishAsync(
-        SslStream tls, ControlRole role, byte[] certificateHash, ControlOptions options, string peer, EndPoint remote,
+        SslStream tls, ControlRole role, byte[] certificateHash, ControlOptions options, string peer, Socket socket,
         CancellationToken token)
     {
         var handshake = await ControlHandshake.RunAsync(tls, role, certificateHash, options, peer, token);
         // Version 3 has no exchange of its own: the handshake above has agreed on everything.
         var channels = await MultiplexingStream.CreateAsync(tls, new MultiplexingStream.Options { ProtocolMajorVersion = 3 }, token);
-        return new ControlConnection(channels, handshake, role, remote);
+        return new ControlConnection(channels, handshake, role, socket);
+    }
+
+    // A socket for both families shows IPv4 addresses in IPv6 dress.
+    private static IPEndPoint Plain(EndPoint address)
+    {
+        var ip = (IPEndPoint)address;
+        return ip.Address.IsIPv4MappedToIPv6 ? new IPEndPoint(ip.Address.MapToIPv4(), ip.Port) : ip;
     }
 }
