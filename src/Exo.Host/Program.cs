@@ -4,8 +4,10 @@ using Exo.Model;
 using Exo.Model.Generation;
 using Exo.Model.Text;
 using Exo.Model.Weights;
+using Exo.Net.Cluster;
+using Exo.Net.Cluster.Control;
 
-var root = new RootCommand("Runs language models on the computers you own.") { RunCommand.Create(), ServeCommand.Create() };
+var root = new RootCommand("Runs language models on the computers you own.") { RunCommand.Create(), ServeCommand.Create(), WorkerNodeCommand.Create() };
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
@@ -14,7 +16,7 @@ catch (OperationCanceledException)
 {
     return 130;
 }
-catch (Exception e) when (e is ModelException or SafetensorsException or TokenizerException or ChatTemplateException or RequestException)
+catch (Exception e) when (e is ModelException or SafetensorsException or TokenizerException or ChatTemplateException or RequestException or ClusterException or ClusterKeyException or ControlHandshakeException)
 {
     await Console.Error.WriteLineAsync($"exo: {e.Message}");
     return 1;

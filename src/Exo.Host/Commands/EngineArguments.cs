@@ -2,11 +2,11 @@ using System.CommandLine;
 using Exo.Kernels;
 using Exo.Model;
 using Exo.Model.Generation;
-using Spectre.Console;
+using Exo.Net.Cluster;
 
 namespace Exo.Host.Commands;
 
-/// <summary>The options by which every command loads an engine.</summary>
+/// <summary>The options by which every command loads an engine, on this process or over several nodes.</summary>
 internal sealed class EngineArguments
 {
     private readonly Option<string> _model = new("--model", "-m")
@@ -15,40 +15,44 @@ internal sealed class EngineArguments
         DefaultValueFactory = _ => ModelLocator.DefaultModel,
     };
 
-    private readonly Option<int?> _threads = new("--threads") { Description = "Compute threads; by default what a start-up sweep finds best." };
+    private readonly Option<int?> _threads = new("--threads") { Description = "Compute threads of a node; by default all cores, shared by the nodes of one machine." };
     private readonly Option<int> _context = new("--context") { Description = "Positions of prompt and answer together; 0 = the model's, at most 8192." };
     private readonly Option<bool> _dequantize = new("--dequantize") { Description = "Compute in float32 throughout: slow, and as close to the reference as can be." };
+    private readonly ClusterArguments _cluster = new();
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         foreach (Option option in new Option[] { _model, _threads, _context, _dequantize }) command.Options.Add(option);
+        _cluster.AddTo(command);
     }
 
     /// <summary>The model's name in the API: its folder's.</summary>
     public string ModelId(ParseResult arguments) => Path.GetFileName(Path.TrimEndingDirectorySeparator(ModelLocator.Find(arguments.GetValue(_model)!)));
 
+    /// <summary>Where the timeline is to be written, or null.</summary>
+    public string? Timeline(ParseResult arguments) => _cluster.Timeline(arguments);
+
     /// <summary>Loads the engine, showing progress on standard error.</summary>
-    public Engine Load(ParseResult arguments, EngineOptions options, CancellationToken cancellation)
+    public Task<LoadedEngine> LoadAsync(ParseResult arguments, EngineOptions options, CancellationToken cancellation)
     {
         string folder = ModelLocator.Find(arguments.GetValue(_model)!);
+        int? threads = arguments.GetValue(_threads);
         options = options with
         {
             Arithmetic = arguments.GetValue(_dequantize) ? Arithmetic.Exact : Arithmetic.Fast,
             ContextLength = arguments.GetValue(_context),
         };
-        Device device = CpuDevice.Create(arguments.GetValue(_threads));
-        return ShowProgress(Path.GetFileName(folder), progress => Engine.Load(device, folder, options, progress, cancellation));
-    }
-
-    private static Engine ShowProgress(string name, Func<IProgress<LoadProgress>, Engine> load)
-    {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        if (Console.IsErrorRedirected) return load(new Progress(_ => { }));
-        return console.Progress().AutoClear(true).Start(context =>
+        return LoadProgressBars.ShowAsync(report =>
         {
-            ProgressTask task = context.AddTask($"Loading {name}");
-            return load(new Progress(at => task.MaxValue(at.Total).Value = at.Done));
+            if (_cluster.IsAsked(arguments))
+            {
+                var cache = new CacheSize(options.ContextLength, options.MaxRunning);
+                var model = new RankModel(arguments.GetValue(_model)!, "cpu", threads ?? _cluster.ThreadsOfANode(arguments), options.Arithmetic, cache);
+                return _cluster.LoadAsync(arguments, model, options, report, cancellation);
+            }
+            var progress = new Progress(at => report(Path.GetFileName(folder), at.Done, at.Total));
+            return Task.Run(() => new LoadedEngine(Engine.Load(CpuDevice.Create(threads), folder, options, progress, cancellation)), cancellation);
         });
     }
 

@@ -21,13 +21,15 @@ internal static class RunCommand
         samplingArguments.AddTo(command);
         command.SetAction(async (arguments, cancellation) =>
         {
-            using Engine engine = engineArguments.Load(arguments, new EngineOptions { MaxRunning = 1 }, cancellation);
+            await using LoadedEngine loaded = await engineArguments.LoadAsync(arguments, new EngineOptions { MaxRunning = 1 }, cancellation);
+            Engine engine = loaded.Engine;
             var messages = new JsonArray();
             if (arguments.GetValue(system) is { } text) messages.Add(Message("system", text));
             var conversation = new Conversation(engine, messages, ids => samplingArguments.Request(arguments, ids));
             if (arguments.GetValue(prompt) is { } question)
             {
                 await conversation.AskAsync(question, cancellation);
+                if (engineArguments.Timeline(arguments) is { } path) await loaded.WriteTimelineAsync(path);
                 return 0;
             }
             await Console.Error.WriteLineAsync("A message a line; an empty line or the end of input ends the chat.");

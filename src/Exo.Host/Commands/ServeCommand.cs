@@ -26,8 +26,8 @@ internal static class ServeCommand
             if (!IPEndPoint.TryParse(arguments.GetValue(listen)!, out IPEndPoint? endpoint))
                 throw new ModelException($"--listen {arguments.GetValue(listen)}: expected ADDRESS:PORT");
             var engineOptions = new EngineOptions { MaxRunning = arguments.GetValue(maxRunning), MaxWaiting = arguments.GetValue(maxWaiting) };
-            using Engine engine = engineArguments.Load(arguments, engineOptions, cancellation);
-            await using WebApplication server = ApiServer.Create(engine, endpoint, new ServerOptions
+            await using LoadedEngine loaded = await engineArguments.LoadAsync(arguments, engineOptions, cancellation);
+            await using WebApplication server = ApiServer.Create(loaded.Engine, endpoint, new ServerOptions
             {
                 ModelId = engineArguments.ModelId(arguments),
                 RequestTimeout = TimeSpan.FromSeconds(arguments.GetValue(timeout)),

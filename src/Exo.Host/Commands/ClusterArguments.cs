@@ -1,0 +1,119 @@
+using System.CommandLine;
+using System.Net;
+using Exo.Kernels;
+using Exo.Model;
+using Exo.Model.Generation;
+using Exo.Net.Cluster;
+using Exo.Net.Cluster.Control;
+
+namespace Exo.Host.Commands;
+
+/// <summary>
+/// The options by which a model is run over several nodes: worker processes that this one starts (--nodes), or workers on other machines,
+/// dialled (--worker) or waited for (--wait-for-workers).
+/// </summary>
+internal sealed class ClusterArguments
+{
+    private readonly Option<int> _nodes = new("--nodes") { Description = "Nodes, this process included.", DefaultValueFactory = _ => 1 };
+    private readonly Option<string> _split = new("--split")
+    {
+        Description = "tensor, pipeline, 2x2 (tensor x pipeline), or ratios as in tensor:5:3:1.",
+        DefaultValueFactory = _ => "tensor",
+    };
+
+    private readonly Option<string[]> _workers = new("--worker") { Description = "Address of a worker that listens; may be repeated.", DefaultValueFactory = _ => [] };
+    private readonly Option<string?> _waitAt = new("--wait-for-workers") { Description = "Address at which to wait for the nodes' workers to dial." };
+    private readonly Option<string?> _keyFile = new("--key-file") { Description = "The cluster's key; made on first use. Needed with workers on other machines." };
+    private readonly Option<LinkChoice> _links = new("--links") { Description = "Automatic: shared memory on one machine, TCP between machines." };
+    private readonly Option<bool> _trusted = new("--trusted-links") { Description = "Does not encrypt data between nodes." };
+    private readonly Option<string?> _timeline = new("--timeline") { Description = "Writes what each node did, token by token, as a Chrome trace." };
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in new Option[] { _nodes, _split, _workers, _waitAt, _keyFile, _links, _trusted, _timeline }) command.Options.Add(option);
+    }
+
+    /// <summary>Where the timeline is to be written, or null.</summary>
+    public string? Timeline(ParseResult arguments) => arguments.GetValue(_timeline);
+
+    /// <summary>True where more than this process computes.</summary>
+    public bool IsAsked(ParseResult arguments) => arguments.GetValue(_nodes) > 1 || arguments.GetValue(_workers)!.Length > 0;
+
+    /// <summary>Compute threads of each node where none are given: nodes that this process starts share its cores; others use their own.</summary>
+    public int ThreadsOfANode(ParseResult arguments) => arguments.GetValue(_workers)!.Length > 0 || arguments.GetValue(_waitAt) is not null
+        ? 0
+        : Math.Max(1, Environment.ProcessorCount / arguments.GetValue(_nodes));
+
+    /// <summary>Gathers the workers, splits the model over them, and makes the engine.</summary>
+    public async Task<LoadedEngine> LoadAsync(
+        ParseResult arguments, RankModel model, EngineOptions options, Action<string, int, int> report, CancellationToken cancellation)
+    {
+        string[] addresses = arguments.GetValue(_workers)!;
+        int numNodes = addresses.Length > 0 ? addresses.Length + 1 : arguments.GetValue(_nodes);
+        ModelText text = ModelText.Load(ModelLocator.Find(model.Model));
+        var request = new PlanRequest(model, SplitLayout.Parse(arguments.GetValue(_split)!, numNodes))
+        {
+            Links = arguments.GetValue(_links),
+            Seal = arguments.GetValue(_trusted) ? LinkSeal.Trusted : LinkSeal.Encrypted,
+            KeepsTimeline = arguments.GetValue(_timeline) is not null,
+        };
+        (ClusterLeader leader, IAsyncDisposable owner) = await GatherAsync(arguments, addresses, numNodes, cancellation);
+        try
+        {
+            var progress = new LoadReport(shard => report(shard.Node, shard.Done, shard.Total));
+            ClusterRunner runner = await leader.StartPlanAsync(request, progress, cancellation);
+            return new LoadedEngine(new Engine(runner, text, options), runner, owner);
+        }
+        catch
+        {
+            await owner.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>How a node of this program finds models and makes devices.</summary>
+    public static NodeServices Services { get; } = new(
+        rank => rank.Device == "cpu" ? CpuDevice.Create(rank.NumThreads > 0 ? rank.NumThreads : null) : throw new ClusterException($"no device is called {rank.Device}"),
+        ModelLocator.Find);
+
+    private async Task<(ClusterLeader Leader, IAsyncDisposable Owner)> GatherAsync(
+        ParseResult arguments, string[] addresses, int numNodes, CancellationToken cancellation)
+    {
+        string? waitAt = arguments.GetValue(_waitAt);
+        if (addresses.Length == 0 && waitAt is null)
+        {
+            LocalCluster cluster = await LocalCluster.StartAsync(numNodes - 1, WorkerCommand.Self("worker"), Services, onErrorLine: null, cancellation);
+            return (cluster.Leader, cluster);
+        }
+        string keyFile = arguments.GetValue(_keyFile) ?? throw new ClusterException("--key-file: needed with workers that this process does not start");
+        var control = new ControlOptions(NodeIdentity.Create($"{Environment.MachineName}-leader"), ClusterKeyFile.ReadOrCreate(keyFile));
+        var leader = new ClusterLeader(control, Services);
+        try
+        {
+            foreach (string address in addresses) await leader.DialWorkerAsync(Addresses.Parse("--worker", address), cancellation);
+            if (waitAt is null) return (leader, leader);
+            await using var listener = new ControlListener(Addresses.Parse("--wait-for-workers", waitAt), control);
+            await Console.Error.WriteLineAsync($"waiting for {numNodes - 1 - leader.Workers.Count} workers at {listener.EndPoint}");
+            await leader.AcceptWorkersAsync(listener, numNodes - 1, cancellation);
+            return (leader, leader);
+        }
+        catch
+        {
+            await leader.DisposeAsync();
+            throw;
+        }
+    }
+
+    private sealed class LoadReport(Action<ShardProgress> report) : IProgress<ShardProgress>
+    {
+        public void Report(ShardProgress value) => report(value);
+    }
+}
+
+/// <summary>Addresses on command lines.</summary>
+internal static class Addresses
+{
+    public static IPEndPoint Parse(string option, string text) => IPEndPoint.TryParse(text, out IPEndPoint? address)
+        ? address
+        : throw new ModelException($"{option} {text}: expected ADDRESS:PORT");
+}
