@@ -82,6 +82,7 @@ public sealed unsafe partial class CpuDevice
             RowStride = task.RowStride,
             VectorStride = task.VectorStride,
             Output = task.Output,
+            IntRows = _kernels.IntRowsFor(task.NumTokens),
             BlockTokens = MatMulJob.CeilDivide(blockTokens, _kernels.TileRows) * _kernels.TileRows,
         };
     }
@@ -112,7 +113,7 @@ public sealed unsafe partial class CpuDevice
                 offset = Place(state, memory, offset);
                 numFloats += (long)state->NumTokens * state->Weight->NumColumns;
             }
-            numPieces += ActivationPieces.Count(state, _kernels.TileRows);
+            numPieces += ActivationPieces.Count(state);
         }
         if (numFloats > SmallPreparation)
         {

@@ -5,32 +5,35 @@ namespace Exo.Kernels;
 
 /// <summary>
 /// Activations made ready for the kernels: rounded to int8 blocks, and, for several tokens and float panels, laid out by tiles so that
-/// a kernel reads the tokens of one column side by side. A piece is one tile of tokens of one product.
+/// a kernel reads the tokens of one column side by side. A piece is 12 tokens of one product: whole tiles of every size.
 /// </summary>
 internal static unsafe class ActivationPieces
 {
     /// <summary>Pieces that a product needs.</summary>
-    public static int Count(MatMulState* state, int tileRows) => MatMulJob.CeilDivide(state->NumTokens, tileRows);
+    public static int Count(MatMulState* state) => MatMulJob.CeilDivide(state->NumTokens, KernelTable.MaxTileRows);
 
     /// <summary>Prepares one piece.</summary>
     public static void Run(void* argument, int piece, int worker)
     {
         var job = (MatMulJob*)argument;
         MatMulState* state = job->States;
-        for (int count = Count(state, job->Kernels->TileRows); piece >= count; count = Count(state, job->Kernels->TileRows))
+        for (int count = Count(state); piece >= count; count = Count(state))
         {
             piece -= count;
             state++;
         }
         if (state->IsPrepared) return;
-        int first = piece * job->Kernels->TileRows, end = Math.Min(first + job->Kernels->TileRows, state->NumTokens);
+        int first = piece * KernelTable.MaxTileRows, end = Math.Min(first + KernelTable.MaxTileRows, state->NumTokens);
         if (state->Weight->HasInteger)
         {
-            int tile = job->Kernels->IntTileRows;
+            int tile = state->IntRows;
             for (int token = first; token < end; token += tile)
                 QuantizeTile(state, token, Math.Min(token + tile, end), job->Kernels->RoundIntRows(Math.Min(tile, end - token)));
         }
-        if (state->Weight->HasFloat && state->NumTokens > 1) LayOutTile(state, first, end, job->Kernels->RoundRows(end - first));
+        if (!state->Weight->HasFloat || state->NumTokens == 1) return;
+        int rows = job->Kernels->TileRows;
+        for (int token = first; token < end; token += rows)
+            LayOutTile(state, token, Math.Min(token + rows, end), job->Kernels->RoundRows(Math.Min(rows, end - token)));
     }
 
     /// <summary>[block][rows]; rows beyond the last token are zero.</summary>

@@ -14,6 +14,9 @@ internal unsafe interface IFloatPanel
 
     /// <summary>Outputs 0-7 and 8-15.</summary>
     static abstract void Load(byte* column, out Vector256<float> low, out Vector256<float> high);
+
+    /// <summary>All 16 outputs.</summary>
+    static abstract Vector512<float> Load(byte* column);
 }
 
 /// <summary>[column][16 outputs] float32.</summary>
@@ -36,6 +39,9 @@ internal readonly unsafe struct F32Panel : IFloatPanel
         low = Vector256.Load((float*)column);
         high = Vector256.Load((float*)column + 8);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(byte* column) => Vector512.Load((float*)column);
 }
 
 /// <summary>[column][8 lanes of 32 bits]: bfloat16 of output i below bfloat16 of output i + 8.</summary>
@@ -59,6 +65,13 @@ internal readonly unsafe struct BF16Panel : IFloatPanel
         Vector256<uint> v = Vector256.Load((uint*)column);
         low = (v << 16).AsSingle();
         high = (v & Vector256.Create(0xFFFF0000u)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(byte* column)
+    {
+        Load(column, out Vector256<float> low, out Vector256<float> high);
+        return Vector512.Create(low, high);
     }
 }
 
@@ -89,6 +102,13 @@ internal readonly unsafe struct F16Panel : IFloatPanel
         Vector256<int> v = Vector256.Load((int*)column);
         low = Widen(v << 16);
         high = Widen(v);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(byte* column)
+    {
+        Load(column, out Vector256<float> low, out Vector256<float> high);
+        return Vector512.Create(low, high);
     }
 
     /// <summary>The half in the upper 16 bits of each lane.</summary>

@@ -4,14 +4,15 @@ using System.Runtime.Intrinsics;
 namespace Exo.Kernels;
 
 /// <summary>
-/// Several tokens times a float32 panel, 128 bits wide: sums[token][output] = fma(x[k][token], w[k, output], sums) for ascending
-/// k. x: [columns][tokens of the tile], panel: [columns][16], sums: [tokens][16]. The sums live in registers: up to 4 tokens by 16 outputs.
+/// Several tokens times a float panel, 128 bits wide: sums[token][output] = fma(x[k][token], w[k, output], sums) for ascending
+/// k. x: [columns][tokens of the tile], sums: [tokens][16]. The sums live in registers: up to 4 tokens by 16 outputs.
 /// With load = 0 they begin at zero, otherwise where the columns before left them (float32 in memory is the same bits).
 /// </summary>
 internal static unsafe class FloatTiles128
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Multiply<TRows>(float* x, float* panel, nint panelStep, nint columns, float* sums, nint sumsStep, int load)
+    public static void Multiply<TPanel, TRows>(float* x, byte* panel, nint panelStep, nint columns, float* sums, nint sumsStep, int load)
+        where TPanel : struct, IFloatPanel
         where TRows : struct, ITileRows
     {
         Vector128<float> a0 = default, a1 = default, a2 = default, a3 = default;
@@ -25,12 +26,9 @@ internal static unsafe class FloatTiles128
             if (TRows.Count > 2) Load(sums + 32, ref c0, ref c1, ref c2, ref c3);
             if (TRows.Count > 3) Load(sums + 48, ref d0, ref d1, ref d2, ref d3);
         }
-        for (nint k = 0; k < columns; k++, panel += 16, x += TRows.Count)
+        for (nint k = 0; k < columns; k++, panel += TPanel.ColumnBytes, x += TRows.Count)
         {
-            Vector128<float> w0 = Vector128.Load(panel);
-            Vector128<float> w1 = Vector128.Load(panel + 4);
-            Vector128<float> w2 = Vector128.Load(panel + 8);
-            Vector128<float> w3 = Vector128.Load(panel + 12);
+            TPanel.Load(panel, out Vector128<float> w0, out Vector128<float> w1, out Vector128<float> w2, out Vector128<float> w3);
             Step(x[0], w0, w1, w2, w3, ref a0, ref a1, ref a2, ref a3);
             if (TRows.Count > 1) Step(x[1], w0, w1, w2, w3, ref b0, ref b1, ref b2, ref b3);
             if (TRows.Count > 2) Step(x[2], w0, w1, w2, w3, ref c0, ref c1, ref c2, ref c3);

@@ -4,14 +4,15 @@ using System.Runtime.Intrinsics;
 namespace Exo.Kernels;
 
 /// <summary>
-/// Several tokens times a float32 panel, 256 bits wide: sums[token][output] = fma(x[k][token], w[k, output], sums) for ascending
-/// k. x: [columns][tokens of the tile], panel: [columns][16], sums: [tokens][16]. The sums live in registers: up to 6 tokens by 16 outputs.
+/// Several tokens times a float panel, 256 bits wide: sums[token][output] = fma(x[k][token], w[k, output], sums) for ascending
+/// k. x: [columns][tokens of the tile], sums: [tokens][16]. The sums live in registers: up to 6 tokens by 16 outputs.
 /// With load = 0 they begin at zero, otherwise where the columns before left them (float32 in memory is the same bits).
 /// </summary>
 internal static unsafe class FloatTiles256
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Multiply<TRows>(float* x, float* panel, nint panelStep, nint columns, float* sums, nint sumsStep, int load)
+    public static void Multiply<TPanel, TRows>(float* x, byte* panel, nint panelStep, nint columns, float* sums, nint sumsStep, int load)
+        where TPanel : struct, IFloatPanel
         where TRows : struct, ITileRows
     {
         Vector256<float> a0 = default, a1 = default;
@@ -29,10 +30,9 @@ internal static unsafe class FloatTiles256
             if (TRows.Count > 4) Load(sums + 64, ref e0, ref e1);
             if (TRows.Count > 5) Load(sums + 80, ref f0, ref f1);
         }
-        for (nint k = 0; k < columns; k++, panel += 16, x += TRows.Count)
+        for (nint k = 0; k < columns; k++, panel += TPanel.ColumnBytes, x += TRows.Count)
         {
-            Vector256<float> w0 = Vector256.Load(panel);
-            Vector256<float> w1 = Vector256.Load(panel + 8);
+            TPanel.Load(panel, out Vector256<float> w0, out Vector256<float> w1);
             Step(x[0], w0, w1, ref a0, ref a1);
             if (TRows.Count > 1) Step(x[1], w0, w1, ref b0, ref b1);
             if (TRows.Count > 2) Step(x[2], w0, w1, ref c0, ref c1);

@@ -4,14 +4,15 @@ using System.Runtime.Intrinsics;
 namespace Exo.Kernels;
 
 /// <summary>
-/// Several tokens times two float32 panels, 512 bits wide: sums[token][output] = fma(x[k][token], w[k, output], sums) for ascending
-/// k. x: [columns][tokens of the tile], panel: [columns][16], sums: [tokens][16]. The sums live in registers: up to 12 tokens by 32 outputs.
+/// Several tokens times two float panels, 512 bits wide: sums[token][output] = fma(x[k][token], w[k, output], sums) for ascending
+/// k. x: [columns][tokens of the tile], sums: [tokens][16]. The sums live in registers: up to 12 tokens by 32 outputs.
 /// With load = 0 they begin at zero, otherwise where the columns before left them (float32 in memory is the same bits).
 /// </summary>
 internal static unsafe class FloatTiles512
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Multiply<TRows>(float* x, float* panel, nint panelStep, nint columns, float* sums, nint sumsStep, int load)
+    public static void Multiply<TPanel, TRows>(float* x, byte* panel, nint panelStep, nint columns, float* sums, nint sumsStep, int load)
+        where TPanel : struct, IFloatPanel
         where TRows : struct, ITileRows
     {
         Vector512<float> a0 = default, a1 = default;
@@ -41,10 +42,9 @@ internal static unsafe class FloatTiles512
             if (TRows.Count > 10) Load(sums + 160, sumsStep, ref k0, ref k1);
             if (TRows.Count > 11) Load(sums + 176, sumsStep, ref l0, ref l1);
         }
-        for (nint k = 0; k < columns; k++, panel += 16, x += TRows.Count)
+        for (nint k = 0; k < columns; k++, panel += TPanel.ColumnBytes, x += TRows.Count)
         {
-            Vector512<float> w0 = Vector512.Load(panel);
-            Vector512<float> w1 = Vector512.Load(panel + panelStep);
+            Vector512<float> w0 = TPanel.Load(panel), w1 = TPanel.Load(panel + panelStep);
             Step(x[0], w0, w1, ref a0, ref a1);
             if (TRows.Count > 1) Step(x[1], w0, w1, ref b0, ref b1);
             if (TRows.Count > 2) Step(x[2], w0, w1, ref c0, ref c1);

@@ -23,6 +23,11 @@ internal unsafe struct IntTile
     public float* Sums;
     public nint SumsStep;
 
+    /// <summary>Straight from the panel: Weights is panel 0, WeightStep the distance to panel 1, Headers unused.</summary>
+    public PackedPart* Part;
+
+    public int FirstBlock;
+
     /// <summary>Floats of an unpacked header.</summary>
     public const int HeaderFloats = 2 * PackedWeight.PanelRows;
 }
@@ -35,6 +40,15 @@ internal interface IIntTile
 
     /// <summary>What the unpacked quants are above q'.</summary>
     static abstract int Offset { get; }
+
+    /// <summary>2^(bits - 1): q' = q - Half.</summary>
+    static abstract int Half { get; }
+
+    /// <summary>64 (or 32) packed bytes to the same place of step j and of step j + Steps / 2.</summary>
+    static abstract void Split(Vector256<short> packed, out Vector256<short> first, out Vector256<short> second);
+
+    /// <summary>64 packed bytes to step j and to step j + Steps / 2.</summary>
+    static abstract void Split(Vector512<short> packed, out Vector512<short> first, out Vector512<short> second);
 
     /// <summary>Adds products to the lanes of a sum.</summary>
     static abstract Vector256<short> Add(Vector256<short> sum, Vector256<short> w, Vector256<int> x);
@@ -55,6 +69,22 @@ internal readonly struct Int4Tile : IIntTile
     public static int Steps => 8;
 
     public static int Offset => Int4Panel.Offset;
+
+    public static int Half => Int4Panel.Half;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Vector256<short> packed, out Vector256<short> first, out Vector256<short> second)
+    {
+        first = packed & Vector256.Create((short)0x0F0F);
+        second = (packed >>> 4) & Vector256.Create((short)0x0F0F);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Vector512<short> packed, out Vector512<short> first, out Vector512<short> second)
+    {
+        first = packed & Vector512.Create((short)0x0F0F);
+        second = (packed >>> 4) & Vector512.Create((short)0x0F0F);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<short> Add(Vector256<short> sum, Vector256<short> w, Vector256<int> x) =>
@@ -77,6 +107,22 @@ internal readonly struct Int8Tile : IIntTile
     public static int Steps => 16;
 
     public static int Offset => 0;
+
+    public static int Half => Int8Panel.Half;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Vector256<short> packed, out Vector256<short> first, out Vector256<short> second)
+    {
+        first = (packed << 8) >> 8;
+        second = packed >> 8;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Split(Vector512<short> packed, out Vector512<short> first, out Vector512<short> second)
+    {
+        first = (packed << 8) >> 8;
+        second = packed >> 8;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<short> Add(Vector256<short> sum, Vector256<short> w, Vector256<int> x) =>

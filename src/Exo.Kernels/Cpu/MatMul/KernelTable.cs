@@ -12,6 +12,12 @@ internal unsafe struct KernelTable
     /// <summary>Tokens of the largest integer tile; 1 where several tokens are multiplied one by one.</summary>
     public int IntTileRows;
 
+    /// <summary>Tokens of a tile straight from the panel.</summary>
+    public int DirectRows;
+
+    /// <summary>Tokens up to which quants are unpacked in registers.</summary>
+    public const int DirectTokens = 8;
+
     public const int MaxTileRows = 12;
 
     private const int NumFormats = 5;
@@ -20,7 +26,8 @@ internal unsafe struct KernelTable
     private fixed long _integers[NumFormats];
     private fixed long _unpack[NumFormats];
     private fixed long _intTiles[NumFormats * (MaxTileRows + 1)];
-    private fixed long _tiles[MaxTileRows + 1];
+    private fixed long _intDirect[NumFormats * (MaxTileRows + 1)];
+    private fixed long _tiles[NumFormats * (MaxTileRows + 1)];
 
     /// <summary>The kernels for <paramref name="isa"/>.</summary>
     public static KernelTable Create(Isa isa)
@@ -48,13 +55,20 @@ internal unsafe struct KernelTable
     public readonly delegate*<byte*, nint, float*, void> Unpack(PanelFormat format) =>
         (delegate*<byte*, nint, float*, void>)(nint)_unpack[(int)format];
 
-    /// <summary>Several tokens: (x, panel, panelStep, columns, sums, sumsStep, load)</summary>
-    public readonly delegate*<float*, float*, nint, nint, float*, nint, int, void> Tile(int rows) =>
-        (delegate*<float*, float*, nint, nint, float*, nint, int, void>)(nint)_tiles[rows];
+    /// <summary>Several tokens, float panels: (x, panel, panelStep, columns, sums, sumsStep, load)</summary>
+    public readonly delegate*<float*, byte*, nint, nint, float*, nint, int, void> Tile(PanelFormat format, int rows) =>
+        (delegate*<float*, byte*, nint, nint, float*, nint, int, void>)(nint)_tiles[((int)format * (MaxTileRows + 1)) + rows];
 
     /// <summary>Several tokens, integer panels.</summary>
     public readonly delegate*<IntTile*, void> IntTile(PanelFormat format, int rows) =>
         (delegate*<IntTile*, void>)(nint)_intTiles[((int)format * (MaxTileRows + 1)) + rows];
+
+    /// <summary>The same for at most <see cref="DirectTokens"/> tokens, straight from the panel.</summary>
+    public readonly delegate*<IntTile*, void> IntDirect(PanelFormat format, int rows) =>
+        (delegate*<IntTile*, void>)(nint)_intDirect[((int)format * (MaxTileRows + 1)) + rows];
+
+    /// <summary>Tokens of the integer tiles of a product with <paramref name="numTokens"/>.</summary>
+    public readonly int IntRowsFor(int numTokens) => numTokens <= DirectTokens ? Math.Min(DirectRows, IntTileRows) : IntTileRows;
 
     /// <summary>Tokens of the integer tile for a last tile of <paramref name="rows"/>.</summary>
     public readonly int RoundIntRows(int rows) => IntTileRows == 1 ? 1 : RoundRows(rows);
@@ -62,7 +76,7 @@ internal unsafe struct KernelTable
     /// <summary>Tokens of the tile that is used for a last tile of <paramref name="rows"/>: the next size that is compiled.</summary>
     public readonly int RoundRows(int rows)
     {
-        while (_tiles[rows] == 0) rows++;
+        while (_tiles[rows] == 0) rows++; // the row of F32, which is format 0
         return rows;
     }
 
@@ -70,6 +84,7 @@ internal unsafe struct KernelTable
     {
         TileRows = 4;
         IntTileRows = 1;
+        DirectRows = 1;
         TilePanels = 1;
         SetStreams(PanelFormat.F32, &FloatStreams.Four128<F32Panel>, &FloatStreams.One128<F32Panel>);
         SetStreams(PanelFormat.F16, &FloatStreams.Four128<F16Panel>, &FloatStreams.One128<F16Panel>);
@@ -78,15 +93,20 @@ internal unsafe struct KernelTable
         SetUnpack(PanelFormat.BF16, &PanelUnpacker.Unpack128<BF16Panel>);
         SetIntegers(PanelFormat.Int8, &IntStreams.Add128<Int8Panel>);
         SetIntegers(PanelFormat.Int4, &IntStreams.Add128<Int4Panel>);
-        SetTile(1, &FloatTiles128.Multiply<Rows1>);
-        SetTile(2, &FloatTiles128.Multiply<Rows2>);
-        SetTile(4, &FloatTiles128.Multiply<Rows4>);
+        SetTile(1, &FloatTiles128.Multiply<F32Panel, Rows1>, &FloatTiles128.Multiply<F16Panel, Rows1>, &FloatTiles128.Multiply<BF16Panel, Rows1>);
+        SetTile(2, &FloatTiles128.Multiply<F32Panel, Rows2>, &FloatTiles128.Multiply<F16Panel, Rows2>, &FloatTiles128.Multiply<BF16Panel, Rows2>);
+        SetTile(4, &FloatTiles128.Multiply<F32Panel, Rows4>, &FloatTiles128.Multiply<F16Panel, Rows4>, &FloatTiles128.Multiply<BF16Panel, Rows4>);
     }
 
     private void Use256()
     {
         TileRows = 6;
         IntTileRows = 6;
+        DirectRows = 4;
+        SetIntDirect(1, &IntDirect256.Multiply<Int8Tile, Rows1>, &IntDirect256.Multiply<Int4Tile, Rows1>);
+        SetIntDirect(2, &IntDirect256.Multiply<Int8Tile, Rows2>, &IntDirect256.Multiply<Int4Tile, Rows2>);
+        SetIntDirect(3, &IntDirect256.Multiply<Int8Tile, Rows3>, &IntDirect256.Multiply<Int4Tile, Rows3>);
+        SetIntDirect(4, &IntDirect256.Multiply<Int8Tile, Rows4>, &IntDirect256.Multiply<Int4Tile, Rows4>);
         TilePanels = 1;
         SetIntTiles(1, &IntTiles256.Multiply<Int8Tile, Rows1>, &IntTiles256.Multiply<Int4Tile, Rows1>);
         SetIntTiles(2, &IntTiles256.Multiply<Int8Tile, Rows2>, &IntTiles256.Multiply<Int4Tile, Rows2>);
@@ -100,11 +120,11 @@ internal unsafe struct KernelTable
         SetUnpack(PanelFormat.BF16, &PanelUnpacker.Unpack256<BF16Panel>);
         SetIntegers(PanelFormat.Int8, &IntStreams.Add256<Int8Panel>);
         SetIntegers(PanelFormat.Int4, &IntStreams.Add256<Int4Panel>);
-        SetTile(1, &FloatTiles256.Multiply<Rows1>);
-        SetTile(2, &FloatTiles256.Multiply<Rows2>);
-        SetTile(3, &FloatTiles256.Multiply<Rows3>);
-        SetTile(4, &FloatTiles256.Multiply<Rows4>);
-        SetTile(6, &FloatTiles256.Multiply<Rows6>);
+        SetTile(1, &FloatTiles256.Multiply<F32Panel, Rows1>, &FloatTiles256.Multiply<F16Panel, Rows1>, &FloatTiles256.Multiply<BF16Panel, Rows1>);
+        SetTile(2, &FloatTiles256.Multiply<F32Panel, Rows2>, &FloatTiles256.Multiply<F16Panel, Rows2>, &FloatTiles256.Multiply<BF16Panel, Rows2>);
+        SetTile(3, &FloatTiles256.Multiply<F32Panel, Rows3>, &FloatTiles256.Multiply<F16Panel, Rows3>, &FloatTiles256.Multiply<BF16Panel, Rows3>);
+        SetTile(4, &FloatTiles256.Multiply<F32Panel, Rows4>, &FloatTiles256.Multiply<F16Panel, Rows4>, &FloatTiles256.Multiply<BF16Panel, Rows4>);
+        SetTile(6, &FloatTiles256.Multiply<F32Panel, Rows6>, &FloatTiles256.Multiply<F16Panel, Rows6>, &FloatTiles256.Multiply<BF16Panel, Rows6>);
     }
 
     /// <summary>One token is bound by memory, not by the width of a vector: its float kernels stay those of AVX2.</summary>
@@ -112,6 +132,13 @@ internal unsafe struct KernelTable
     {
         TileRows = MaxTileRows;
         IntTileRows = MaxTileRows;
+        DirectRows = 8;
+        SetIntDirect(1, &IntDirect512.Multiply<Int8Tile, Rows1>, &IntDirect512.Multiply<Int4Tile, Rows1>);
+        SetIntDirect(2, &IntDirect512.Multiply<Int8Tile, Rows2>, &IntDirect512.Multiply<Int4Tile, Rows2>);
+        SetIntDirect(3, &IntDirect512.Multiply<Int8Tile, Rows3>, &IntDirect512.Multiply<Int4Tile, Rows3>);
+        SetIntDirect(4, &IntDirect512.Multiply<Int8Tile, Rows4>, &IntDirect512.Multiply<Int4Tile, Rows4>);
+        SetIntDirect(6, &IntDirect512.Multiply<Int8Tile, Rows6>, &IntDirect512.Multiply<Int4Tile, Rows6>);
+        SetIntDirect(8, &IntDirect512.Multiply<Int8Tile, Rows8>, &IntDirect512.Multiply<Int4Tile, Rows8>);
         TilePanels = 2;
         SetIntTiles(1, &IntTiles512.Multiply<Int8Tile, Rows1>, &IntTiles512.Multiply<Int4Tile, Rows1>);
         SetIntTiles(2, &IntTiles512.Multiply<Int8Tile, Rows2>, &IntTiles512.Multiply<Int4Tile, Rows2>);
@@ -122,21 +149,36 @@ internal unsafe struct KernelTable
         SetIntTiles(12, &IntTiles512.Multiply<Int8Tile, Rows12>, &IntTiles512.Multiply<Int4Tile, Rows12>);
         SetIntegers(PanelFormat.Int8, &IntStreams.Add512<Int8Panel>);
         SetIntegers(PanelFormat.Int4, &IntStreams.Add512<Int4Panel>);
-        SetTile(1, &FloatTiles512.Multiply<Rows1>);
-        SetTile(2, &FloatTiles512.Multiply<Rows2>);
-        SetTile(3, &FloatTiles512.Multiply<Rows3>);
-        SetTile(4, &FloatTiles512.Multiply<Rows4>);
-        SetTile(6, &FloatTiles512.Multiply<Rows6>);
-        SetTile(8, &FloatTiles512.Multiply<Rows8>);
-        SetTile(12, &FloatTiles512.Multiply<Rows12>);
+        SetTile(1, &FloatTiles512.Multiply<F32Panel, Rows1>, &FloatTiles512.Multiply<F16Panel, Rows1>, &FloatTiles512.Multiply<BF16Panel, Rows1>);
+        SetTile(2, &FloatTiles512.Multiply<F32Panel, Rows2>, &FloatTiles512.Multiply<F16Panel, Rows2>, &FloatTiles512.Multiply<BF16Panel, Rows2>);
+        SetTile(3, &FloatTiles512.Multiply<F32Panel, Rows3>, &FloatTiles512.Multiply<F16Panel, Rows3>, &FloatTiles512.Multiply<BF16Panel, Rows3>);
+        SetTile(4, &FloatTiles512.Multiply<F32Panel, Rows4>, &FloatTiles512.Multiply<F16Panel, Rows4>, &FloatTiles512.Multiply<BF16Panel, Rows4>);
+        SetTile(6, &FloatTiles512.Multiply<F32Panel, Rows6>, &FloatTiles512.Multiply<F16Panel, Rows6>, &FloatTiles512.Multiply<BF16Panel, Rows6>);
+        SetTile(8, &FloatTiles512.Multiply<F32Panel, Rows8>, &FloatTiles512.Multiply<F16Panel, Rows8>, &FloatTiles512.Multiply<BF16Panel, Rows8>);
+        SetTile(12, &FloatTiles512.Multiply<F32Panel, Rows12>, &FloatTiles512.Multiply<F16Panel, Rows12>, &FloatTiles512.Multiply<BF16Panel, Rows12>);
     }
 
-    private void SetTile(int rows, delegate*<float*, float*, nint, nint, float*, nint, int, void> kernel) => _tiles[rows] = (nint)kernel;
+    private void SetTile(
+        int rows,
+        delegate*<float*, byte*, nint, nint, float*, nint, int, void> f32,
+        delegate*<float*, byte*, nint, nint, float*, nint, int, void> f16,
+        delegate*<float*, byte*, nint, nint, float*, nint, int, void> bf16)
+    {
+        _tiles[((int)PanelFormat.F32 * (MaxTileRows + 1)) + rows] = (nint)f32;
+        _tiles[((int)PanelFormat.F16 * (MaxTileRows + 1)) + rows] = (nint)f16;
+        _tiles[((int)PanelFormat.BF16 * (MaxTileRows + 1)) + rows] = (nint)bf16;
+    }
 
     private void SetIntTiles(int rows, delegate*<IntTile*, void> int8, delegate*<IntTile*, void> int4)
     {
         _intTiles[((int)PanelFormat.Int8 * (MaxTileRows + 1)) + rows] = (nint)int8;
         _intTiles[((int)PanelFormat.Int4 * (MaxTileRows + 1)) + rows] = (nint)int4;
+    }
+
+    private void SetIntDirect(int rows, delegate*<IntTile*, void> int8, delegate*<IntTile*, void> int4)
+    {
+        _intDirect[((int)PanelFormat.Int8 * (MaxTileRows + 1)) + rows] = (nint)int8;
+        _intDirect[((int)PanelFormat.Int4 * (MaxTileRows + 1)) + rows] = (nint)int4;
     }
 
     private void SetUnpack(PanelFormat format, delegate*<byte*, nint, float*, void> kernel) => _unpack[(int)format] = (nint)kernel;

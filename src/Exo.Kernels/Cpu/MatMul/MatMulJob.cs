@@ -30,6 +30,9 @@ internal unsafe struct MatMulState
     /// <summary>Tokens of a piece, a multiple of the tile; the last block may be short.</summary>
     public int BlockTokens;
 
+    /// <summary>Tokens of an integer tile.</summary>
+    public int IntRows;
+
     /// <summary>True where a product before this one has prepared the same activations.</summary>
     public bool IsPrepared;
 

@@ -137,32 +137,46 @@ internal static unsafe class MatMulPieces
     private static void RunIntTiles(
         KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, LeafStack sums, float* scratch)
     {
-        bool isWide = part->Format == PanelFormat.Int8;
+        bool isWide = part->Format == PanelFormat.Int8, isDirect = state->NumTokens <= KernelTable.DirectTokens;
         nint blockBytes = isWide ? 1024 : 512, rowBytes = isWide ? 2 * ColumnPlan.BlockSize : ColumnPlan.BlockSize, numBlocks = state->Weight->Plan.NumBlocks;
-        var tile = new IntTile { Weights = (byte*)scratch, Headers = scratch + UnpackedHeaders, HasBiases = part->HasBiases, NumBlocks = end - start };
+        var tile = new IntTile { Part = part, FirstBlock = start, HasBiases = part->HasBiases, NumBlocks = end - start };
         for (int p = 0; p < numPanels; p += kernels->TilePanels)
         {
             // An odd last panel is multiplied twice, both times into the same sums.
             bool isPair = kernels->TilePanels == 2 && p + 1 < numPanels;
-            tile.WeightStep = isPair ? tile.NumBlocks * blockBytes : 0;
-            tile.HeaderStep = isPair ? (nint)tile.NumBlocks * IntTile.HeaderFloats : 0;
             tile.SumsStep = isPair ? sums.PanelFloats : 0;
-            for (int i = 0; i <= (isPair ? 1 : 0); i++)
+            tile.Weights = part->Panel(panel + p);
+            tile.WeightStep = isPair ? part->PanelBytes : 0;
+            if (!isDirect) UnpackPanels(part, &tile, isPair ? 2 : 1, blockBytes, scratch);
+            for (int t = 0; t < numTokens; t += state->IntRows)
             {
-                byte* weights = tile.Weights + (i * tile.WeightStep);
-                if (isWide) IntUnpacker.Unpack8(part, part->Panel(panel + p + i), start, end, weights, tile.Headers + (i * tile.HeaderStep));
-                else IntUnpacker.Unpack4(part, part->Panel(panel + p + i), start, end, weights, tile.Headers + (i * tile.HeaderStep));
-            }
-            for (int t = 0; t < numTokens; t += kernels->IntTileRows)
-            {
-                int rows = kernels->RoundIntRows(Math.Min(kernels->IntTileRows, numTokens - t));
+                int rows = kernels->RoundIntRows(Math.Min(state->IntRows, numTokens - t));
                 nint index = ((token + t) * numBlocks) + ((nint)start * rows);
                 tile.X = (isWide ? (byte*)state->Wide : (byte*)state->Quants) + (index * rowBytes);
                 tile.XScales = state->Scales + index;
                 tile.XSums = state->Sums + index;
                 tile.Sums = sums.Top + (p * sums.PanelFloats) + (t * PackedWeight.PanelRows);
-                kernels->IntTile(part->Format, rows)(&tile);
+                var kernel = isDirect ? kernels->IntDirect(part->Format, rows) : kernels->IntTile(part->Format, rows);
+                kernel(&tile);
             }
+        }
+    }
+
+    private static void UnpackPanels(PackedPart* part, IntTile* tile, int count, nint blockBytes, float* scratch)
+    {
+        int start = tile->FirstBlock, end = start + tile->NumBlocks;
+        byte* panel = tile->Weights;
+        nint distance = tile->WeightStep;
+        tile->Weights = (byte*)scratch;
+        tile->Headers = scratch + UnpackedHeaders;
+        tile->WeightStep = count == 2 ? tile->NumBlocks * blockBytes : 0;
+        tile->HeaderStep = count == 2 ? (nint)tile->NumBlocks * IntTile.HeaderFloats : 0;
+        for (int i = 0; i < count; i++)
+        {
+            byte* weights = tile->Weights + (i * tile->WeightStep);
+            float* headers = tile->Headers + (i * tile->HeaderStep);
+            if (part->Format == PanelFormat.Int8) IntUnpacker.Unpack8(part, panel + (i * distance), start, end, weights, headers);
+            else IntUnpacker.Unpack4(part, panel + (i * distance), start, end, weights, headers);
         }
     }
 
@@ -170,32 +184,30 @@ internal static unsafe class MatMulPieces
         KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, bool load, LeafStack sums, float* scratch)
     {
         nint columns = end - start, numColumns = state->Weight->NumColumns;
+        // A single tile unpacks in registers; several share what is unpacked once.
+        bool isUnpacked = part->Format != PanelFormat.F32 && numTokens > kernels->TileRows;
+        PanelFormat format = isUnpacked ? PanelFormat.F32 : part->Format;
+        nint columnBytes = part->Format == PanelFormat.F32 ? PackedWeight.PanelRows * sizeof(float) : PackedWeight.PanelRows * sizeof(ushort);
         for (int p = 0; p < numPanels; p += kernels->TilePanels)
         {
             // An odd last panel is multiplied twice, both times into the same sums.
             bool isPair = kernels->TilePanels == 2 && p + 1 < numPanels;
-            float* panels = Unpacked(kernels, part, panel + p, isPair ? 2 : 1, start, columns, scratch, out nint panelStep);
+            byte* panels = part->Panel(panel + p) + (start * columnBytes);
+            nint panelStep = isPair ? part->PanelBytes : 0;
+            if (isUnpacked)
+            {
+                kernels->Unpack(part->Format)(panels, columns, scratch);
+                if (isPair) kernels->Unpack(part->Format)(panels + panelStep, columns, scratch + (TileColumns * PackedWeight.PanelRows));
+                panels = (byte*)scratch;
+                panelStep = isPair ? TileColumns * PackedWeight.PanelRows * sizeof(float) : 0;
+            }
             float* to = sums.Top + (p * sums.PanelFloats);
             for (int t = 0; t < numTokens; t += kernels->TileRows)
             {
                 int rows = kernels->RoundRows(Math.Min(kernels->TileRows, numTokens - t));
                 float* x = state->Tiles + ((token + t) * numColumns) + (start * rows);
-                kernels->Tile(rows)(x, panels, isPair ? panelStep : 0, columns, to + (t * PackedWeight.PanelRows), isPair ? sums.PanelFloats : 0, load ? 1 : 0);
+                kernels->Tile(format, rows)(x, panels, panelStep, columns, to + (t * PackedWeight.PanelRows), isPair ? sums.PanelFloats : 0, load ? 1 : 0);
             }
         }
-    }
-
-    private static float* Unpacked(KernelTable* kernels, PackedPart* part, int panel, int count, int start, nint columns, float* scratch, out nint panelStep)
-    {
-        if (part->Format == PanelFormat.F32)
-        {
-            panelStep = part->PanelBytes / sizeof(float);
-            return (float*)part->Panel(panel) + ((nint)start * PackedWeight.PanelRows);
-        }
-        panelStep = TileColumns * PackedWeight.PanelRows;
-        var unpack = kernels->Unpack(part->Format);
-        for (int p = 0; p < count; p++)
-            unpack(part->Panel(panel + p) + ((nint)start * PackedWeight.PanelRows * sizeof(ushort)), columns, scratch + (p * panelStep));
-        return scratch;
     }
 }
