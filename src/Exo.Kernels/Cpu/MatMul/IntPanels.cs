@@ -17,6 +17,21 @@ internal unsafe interface IIntPanel
     /// <summary>What the stored quants are above q'.</summary>
     static abstract int Offset { get; }
 
+    /// <summary>Vectors of 64 bytes (16 outputs) in a block.</summary>
+    static abstract int Vectors { get; }
+
+    /// <summary>Adds vector j of a block, 8 outputs of it, times quad j of x and, for nibbles, quad j + Vectors.</summary>
+    static abstract Vector256<short> Add(Vector256<short> sum, Vector256<sbyte> w, Vector256<int> x, Vector256<int> y);
+
+    /// <summary>The same for 16 outputs.</summary>
+    static abstract Vector512<short> Add(Vector512<short> sum, Vector512<sbyte> w, Vector512<int> x, Vector512<int> y);
+
+    /// <summary>One int32 an output.</summary>
+    static abstract Vector256<int> Total(Vector256<short> sum);
+
+    /// <summary>One int32 an output.</summary>
+    static abstract Vector512<int> Total(Vector512<short> sum);
+
     /// <summary>Outputs [4 * quarter, 4 * quarter + 4).</summary>
     static abstract Vector128<int> Dot128(byte* block, int quarter, int* x);
 
@@ -33,6 +48,30 @@ internal readonly unsafe struct Int8Panel : IIntPanel
     public static int Half => 128;
 
     public static int Offset => 0;
+
+    public static int Vectors => 8;
+
+    /// <summary>|w| * (x with w's sign): pairs reach 2 * 128 * 127 = 32512, inside int16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> Add(Vector256<short> sum, Vector256<sbyte> w, Vector256<int> x, Vector256<int> y)
+    {
+        Vector256<short> pairs = Avx2.MultiplyAddAdjacent(Avx2.Abs(w), Avx2.Sign(x.AsSByte(), w));
+        return Avx2.Add(sum.AsInt32(), Avx2.MultiplyAddAdjacent(pairs, Vector256.Create((short)1))).AsInt16();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<short> Add(Vector512<short> sum, Vector512<sbyte> w, Vector512<int> x, Vector512<int> y)
+    {
+        Vector512<sbyte> signed = Vector512.ConditionalSelect(Vector512.LessThan(w, default), y.AsSByte(), x.AsSByte());
+        Vector512<short> pairs = Avx512BW.MultiplyAddAdjacent(Avx512BW.Abs(w), signed);
+        return Avx512F.Add(sum.AsInt32(), Avx512BW.MultiplyAddAdjacent(pairs, Vector512.Create((short)1))).AsInt16();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Total(Vector256<short> sum) => sum.AsInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> Total(Vector512<short> sum) => sum.AsInt32();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Dot128(byte* block, int quarter, int* x)
@@ -93,6 +132,30 @@ internal readonly unsafe struct Int4Panel : IIntPanel
     public static int Half => 8;
 
     public static int Offset => 8;
+
+    public static int Vectors => 4;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> Add(Vector256<short> sum, Vector256<sbyte> w, Vector256<int> x, Vector256<int> y)
+    {
+        Vector256<byte> mask = Vector256.Create((byte)15), upper = (w.AsUInt16() >> 4).AsByte() & mask;
+        sum = Avx2.Add(sum, Avx2.MultiplyAddAdjacent(w.AsByte() & mask, x.AsSByte()));
+        return Avx2.Add(sum, Avx2.MultiplyAddAdjacent(upper, y.AsSByte()));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<short> Add(Vector512<short> sum, Vector512<sbyte> w, Vector512<int> x, Vector512<int> y)
+    {
+        Vector512<byte> mask = Vector512.Create((byte)15), upper = (w.AsUInt16() >> 4).AsByte() & mask;
+        sum = Avx512BW.Add(sum, Avx512BW.MultiplyAddAdjacent(w.AsByte() & mask, x.AsSByte()));
+        return Avx512BW.Add(sum, Avx512BW.MultiplyAddAdjacent(upper, y.AsSByte()));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Total(Vector256<short> sum) => Avx2.MultiplyAddAdjacent(sum, Vector256.Create((short)1));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> Total(Vector512<short> sum) => Avx512BW.MultiplyAddAdjacent(sum, Vector512.Create((short)1));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Dot128(byte* block, int quarter, int* x)

@@ -24,6 +24,7 @@ internal unsafe struct KernelTable
     private fixed long _fourStreams[NumFormats];
     private fixed long _oneStream[NumFormats];
     private fixed long _integers[NumFormats];
+    private fixed long _fourIntegers[NumFormats];
     private fixed long _unpack[NumFormats];
     private fixed long _intTiles[NumFormats * (MaxTileRows + 1)];
     private fixed long _intDirect[NumFormats * (MaxTileRows + 1)];
@@ -50,6 +51,10 @@ internal unsafe struct KernelTable
     /// <summary>One token, integer panels: (part, panels, distance, panels, first block, end block, x, sums, sumsStep).</summary>
     public readonly delegate*<PackedPart*, byte*, nint, int, int, int, QuantizedRow*, float*, nint, void> Integers(PanelFormat format) =>
         (delegate*<PackedPart*, byte*, nint, int, int, int, QuantizedRow*, float*, nint, void>)(nint)_integers[(int)format];
+
+    /// <summary>One token, four far integer panels: (part, panel, distance, first block, end block, x, sums); null where there is none.</summary>
+    public readonly delegate*<PackedPart*, byte*, nint, int, int, QuantizedRow*, float*, void> FourIntegers(PanelFormat format) =>
+        (delegate*<PackedPart*, byte*, nint, int, int, QuantizedRow*, float*, void>)(nint)_fourIntegers[(int)format];
 
     /// <summary>Columns of a 16-bit panel to float32: (from, columns, to).</summary>
     public readonly delegate*<byte*, nint, float*, void> Unpack(PanelFormat format) =>
@@ -120,6 +125,8 @@ internal unsafe struct KernelTable
         SetUnpack(PanelFormat.BF16, &PanelUnpacker.Unpack256<BF16Panel>);
         SetIntegers(PanelFormat.Int8, &IntStreams.Add256<Int8Panel>);
         SetIntegers(PanelFormat.Int4, &IntStreams.Add256<Int4Panel>);
+        SetFourIntegers(PanelFormat.Int8, &IntFourStreams.Add256<Int8Panel>);
+        SetFourIntegers(PanelFormat.Int4, &IntFourStreams.Add256<Int4Panel>);
         SetTile(1, &FloatTiles256.Multiply<F32Panel, Rows1>, &FloatTiles256.Multiply<F16Panel, Rows1>, &FloatTiles256.Multiply<BF16Panel, Rows1>);
         SetTile(2, &FloatTiles256.Multiply<F32Panel, Rows2>, &FloatTiles256.Multiply<F16Panel, Rows2>, &FloatTiles256.Multiply<BF16Panel, Rows2>);
         SetTile(3, &FloatTiles256.Multiply<F32Panel, Rows3>, &FloatTiles256.Multiply<F16Panel, Rows3>, &FloatTiles256.Multiply<BF16Panel, Rows3>);
@@ -149,6 +156,8 @@ internal unsafe struct KernelTable
         SetIntTiles(12, &IntTiles512.Multiply<Int8Tile, Rows12>, &IntTiles512.Multiply<Int4Tile, Rows12>);
         SetIntegers(PanelFormat.Int8, &IntStreams.Add512<Int8Panel>);
         SetIntegers(PanelFormat.Int4, &IntStreams.Add512<Int4Panel>);
+        SetFourIntegers(PanelFormat.Int8, &IntFourStreams.Add512<Int8Panel>);
+        SetFourIntegers(PanelFormat.Int4, &IntFourStreams.Add512<Int4Panel>);
         SetTile(1, &FloatTiles512.Multiply<F32Panel, Rows1>, &FloatTiles512.Multiply<F16Panel, Rows1>, &FloatTiles512.Multiply<BF16Panel, Rows1>);
         SetTile(2, &FloatTiles512.Multiply<F32Panel, Rows2>, &FloatTiles512.Multiply<F16Panel, Rows2>, &FloatTiles512.Multiply<BF16Panel, Rows2>);
         SetTile(3, &FloatTiles512.Multiply<F32Panel, Rows3>, &FloatTiles512.Multiply<F16Panel, Rows3>, &FloatTiles512.Multiply<BF16Panel, Rows3>);
@@ -180,6 +189,9 @@ internal unsafe struct KernelTable
         _intDirect[((int)PanelFormat.Int8 * (MaxTileRows + 1)) + rows] = (nint)int8;
         _intDirect[((int)PanelFormat.Int4 * (MaxTileRows + 1)) + rows] = (nint)int4;
     }
+
+    private void SetFourIntegers(PanelFormat format, delegate*<PackedPart*, byte*, nint, int, int, QuantizedRow*, float*, void> kernel) =>
+        _fourIntegers[(int)format] = (nint)kernel;
 
     private void SetUnpack(PanelFormat format, delegate*<byte*, nint, float*, void> kernel) => _unpack[(int)format] = (nint)kernel;
 

@@ -57,8 +57,7 @@ internal static unsafe class MatMulPieces
             if (part->IsInteger)
             {
                 sums.ClearTop();
-                var kernel = job->Kernels->Integers(part->Format);
-                kernel(part, panels, distance, numPanels, plan->LeafBlocks[leaf], plan->LeafBlocks[leaf + 1], &row, sums.Top, sums.PanelFloats);
+                RunIntegerStreams(job->Kernels, part, panels, distance, numPanels, plan->LeafBlocks[leaf], plan->LeafBlocks[leaf + 1], &row, sums.Top);
             }
             else
             {
@@ -66,6 +65,14 @@ internal static unsafe class MatMulPieces
             }
             sums.Finish(leaf);
         }
+    }
+
+    private static void RunIntegerStreams(
+        KernelTable* kernels, PackedPart* part, byte* panels, nint distance, int numPanels, int start, int end, QuantizedRow* x, float* sums)
+    {
+        var four = kernels->FourIntegers(part->Format);
+        if (numPanels == MatMulJob.NumStreams && four != null) four(part, panels, distance, start, end, x, sums);
+        else kernels->Integers(part->Format)(part, panels, distance, numPanels, start, end, x, sums, PackedWeight.PanelRows);
     }
 
     private static void RunFloats(
