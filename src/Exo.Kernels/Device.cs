@@ -17,6 +17,9 @@ public abstract partial class Device : IDisposable
     /// <summary>Bytes of device memory that are free for weights and caches.</summary>
     public abstract long FreeMemoryBytes { get; }
 
+    /// <summary>Bytes of all weights loaded so far, as packed.</summary>
+    public long WeightBytes { get; private set; }
+
     /// <summary>
     /// Packs a matrix the way this device likes. The parts' rows are laid one after the other (query, key and value of one layer, say);
     /// parts may differ in format, never in their columns. Leaves, for row-parallel weights, lie in stored columns and must span
@@ -34,7 +37,9 @@ public abstract partial class Device : IDisposable
         }
         if (leaves is not null && (leaves.Bounds[0] != parts[0].StartColumn || leaves.Bounds[^1] != parts[0].EndColumn))
             throw new ShapeException($"leaves over [{leaves.Bounds[0]}, {leaves.Bounds[^1]}) of columns [{parts[0].StartColumn}, {parts[0].EndColumn})");
-        return LoadCore(parts, activations, leaves);
+        Weight weight = LoadCore(parts, activations, leaves);
+        WeightBytes += weight.PackedBytes;
+        return weight;
     }
 
     /// <summary>A vector [1, n] that lives as long as the device: norm gains, biases, inverse frequencies.</summary>

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Exo.Model;
+using Exo.Model.Parallel;
 using Exo.Model.Weights;
+using Exo.Net.Cluster;
 using Exo.WeightsTools.Running;
 
 namespace Exo.WeightsTools.Commands;
@@ -20,15 +22,21 @@ internal static class LogitsCommand
         var dequantize = new Option<bool>("--dequantize") { Description = "Weights dequantized exactly, float32 activations and cache." };
         var chunk = new Option<int>("--chunk") { Description = "Ids a step.", DefaultValueFactory = _ => 128 };
         var greedy = new Option<int>("--greedy") { Description = "Ids to continue with." };
-        var command = new Command("logits", "Writes a model's logits.") { model, input, output, dequantize, chunk, greedy };
+        var ranks = new Option<string>("--ranks") { Description = "Tensor ranks: a number, or ratios as in 3:1.", DefaultValueFactory = _ => "1" };
+        var stages = new Option<string>("--stages") { Description = "Pipeline stages: a number, or ratios as in 2:1.", DefaultValueFactory = _ => "1" };
+        var experts = new Option<ExpertSplit>("--experts") { Description = "Whether ranks split every expert's leaves, or the experts." };
+        var command = new Command("logits", "Writes a model's logits.") { model, input, output, dequantize, chunk, greedy, ranks, stages, experts };
         command.SetBody(arguments =>
         {
             int[] ids = InputIds.Read(arguments.GetRequiredValue(input));
             int numGreedy = Demand("--greedy", arguments.GetValue(greedy), 0);
-            using LogitsRun run = LogitsRun.Load(
-                ModelLocator.Find(arguments.GetRequiredValue(model)),
-                arguments.GetValue(dequantize) ? Arithmetic.Exact : Arithmetic.Fast,
-                checked(ids.Length + numGreedy));
+            string folder = ModelLocator.Find(arguments.GetRequiredValue(model));
+            Arithmetic arithmetic = arguments.GetValue(dequantize) ? Arithmetic.Exact : Arithmetic.Fast;
+            int length = checked(ids.Length + numGreedy);
+            var layout = new SplitLayout(Ratios("--ranks", arguments.GetValue(ranks)!), Ratios("--stages", arguments.GetValue(stages)!));
+            using LogitsRun run = layout.WorldSize == 1
+                ? LogitsRun.Load(folder, arithmetic, length)
+                : LogitsRun.LoadSplit(folder, layout, arguments.GetValue(experts), arithmetic, length);
             Write(run, ids, Demand("--chunk", arguments.GetValue(chunk), 1), numGreedy, arguments.GetRequiredValue(output));
         });
         return command;
@@ -59,6 +67,18 @@ internal static class LogitsCommand
             }
         });
         writer.Finish();
+    }
+
+    /// <summary>"3" is three equal parts, "3:1" two unequal ones.</summary>
+    private static int[] Ratios(string option, string text)
+    {
+        string[] parts = text.Split(':');
+        var ratios = new int[parts.Length];
+        for (int i = 0; i < parts.Length; i++)
+            if (!int.TryParse(parts[i], out ratios[i]) || ratios[i] is < 1 or > 1_000_000)
+                throw new WeightsToolException($"{option} {text}: expected a number, or ratios as in 3:1");
+        if (parts.Length > 1) return ratios;
+        return ratios[0] <= SplitLayout.MaxRanks ? [.. Enumerable.Repeat(1, ratios[0])] : throw new WeightsToolException($"{option} {text}: too many");
     }
 
     private static int Demand(string option, int value, int min) =>

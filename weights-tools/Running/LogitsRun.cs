@@ -1,6 +1,8 @@
 using Exo.Kernels;
 using Exo.Model;
 using Exo.Model.Generation;
+using Exo.Model.Parallel;
+using Exo.Net.Cluster;
 
 namespace Exo.WeightsTools.Running;
 
@@ -9,12 +11,12 @@ public sealed class LogitsRun : IDisposable
 {
     private const int SequenceId = 0;
 
-    private readonly LocalRunner _runner;
+    private readonly ModelRunner _runner;
     private readonly StepPlan _plan = new();
     private readonly int _length;
     private int _position;
 
-    private LogitsRun(LocalRunner runner, int length)
+    private LogitsRun(ModelRunner runner, int length)
     {
         _runner = runner;
         _length = length;
@@ -25,9 +27,18 @@ public sealed class LogitsRun : IDisposable
     /// <summary>Loads a model with room for a sequence of `length` positions.</summary>
     public static LogitsRun Load(string folder, Arithmetic arithmetic, int length)
     {
-        int max = ModelConfig.Load(folder).MaxPositionEmbeddings;
-        if (length > max) throw new WeightsToolException($"{folder}: expected at most {max} positions, got {length}");
+        RequireFits(folder, length);
         return new LogitsRun(LocalRunner.Load(CpuDevice.Create(), folder, arithmetic, new CacheSize(length)), length);
+    }
+
+    /// <summary>Loads a model split over ranks, each a thread of this process with one compute thread; says what each rank holds.</summary>
+    public static LogitsRun LoadSplit(string folder, SplitLayout layout, ExpertSplit experts, Arithmetic arithmetic, int length)
+    {
+        RequireFits(folder, length);
+        ThreadedRunner runner = ThreadedRunner.Load(folder, layout, experts, arithmetic, new CacheSize(length), () => CpuDevice.Create(1));
+        for (int rank = 0; rank < runner.WeightBytes.Count; rank++)
+            Terminal.Say($"rank {rank} (stage {layout.StageOf(rank)}, tensor rank {layout.TensorRankOf(rank)}): {Sizes.Bytes(runner.WeightBytes[rank])} of weights");
+        return new LogitsRun(runner, length);
     }
 
     /// <summary>Logits of the next ids, [vocabulary] each; valid until the next call.</summary>
@@ -60,4 +71,10 @@ public sealed class LogitsRun : IDisposable
     }
 
     public void Dispose() => _runner.Dispose();
+
+    private static void RequireFits(string folder, int length)
+    {
+        int max = ModelConfig.Load(folder).MaxPositionEmbeddings;
+        if (length > max) throw new WeightsToolException($"{folder}: expected at most {max} positions, got {length}");
+    }
 }
