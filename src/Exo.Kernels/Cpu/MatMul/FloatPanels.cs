@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Exo.Kernels;
 
@@ -68,11 +69,8 @@ internal readonly unsafe struct BF16Panel : IFloatPanel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(byte* column)
-    {
-        Load(column, out Vector256<float> low, out Vector256<float> high);
-        return Vector512.Create(low, high);
-    }
+    public static Vector512<float> Load(byte* column) =>
+        (Both.UpperHalves(column) & Vector512.Create(0xFFFF0000u)).AsSingle();
 }
 
 /// <summary>
@@ -105,11 +103,7 @@ internal readonly unsafe struct F16Panel : IFloatPanel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(byte* column)
-    {
-        Load(column, out Vector256<float> low, out Vector256<float> high);
-        return Vector512.Create(low, high);
-    }
+    public static Vector512<float> Load(byte* column) => Widen(Both.UpperHalves(column).AsInt32());
 
     /// <summary>The half in the upper 16 bits of each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -125,4 +119,15 @@ internal readonly unsafe struct F16Panel : IFloatPanel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Widen(Vector512<int> upper) =>
         ((upper >> 3) & Vector512.Create(Places)).AsSingle() * Vector512.Create(Unbias);
+}
+
+/// <summary>Paired columns as one vector of 512 bits.</summary>
+internal static unsafe class Both
+{
+    /// <summary>Lane i: the 16 bits of output i in the upper half, what lies in the lower half undefined.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> UpperHalves(byte* column) =>
+        Avx512F.ShiftLeftLogicalVariable(
+            Avx512F.BroadcastVector256ToVector512((ulong*)column).AsUInt32(),
+            Vector512.Create(16u, 16u, 16u, 16u, 16u, 16u, 16u, 16u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u));
 }

@@ -6,8 +6,11 @@ internal unsafe struct KernelTable
     /// <summary>Tokens of the largest float tile.</summary>
     public int TileRows;
 
-    /// <summary>Panels that a float tile multiplies at once.</summary>
+    /// <summary>Panels that tiles of integers, and tiles of more floats than <see cref="PairTokens"/>, multiply at once.</summary>
     public int TilePanels;
+
+    /// <summary>Products of at most this many tokens multiply two float panels at once.</summary>
+    public int PairTokens;
 
     /// <summary>Tokens of the largest integer tile; 1 where several tokens are multiplied one by one.</summary>
     public int IntTileRows;
@@ -28,6 +31,7 @@ internal unsafe struct KernelTable
     private fixed long _unpack[NumFormats];
     private fixed long _intTiles[NumFormats * (MaxTileRows + 1)];
     private fixed long _intDirect[NumFormats * (MaxTileRows + 1)];
+    private fixed long _pairTiles[NumFormats * (MaxTileRows + 1)];
     private fixed long _tiles[NumFormats * (MaxTileRows + 1)];
 
     /// <summary>The kernels for <paramref name="isa"/>.</summary>
@@ -64,6 +68,10 @@ internal unsafe struct KernelTable
     public readonly delegate*<float*, byte*, nint, nint, float*, nint, int, void> Tile(PanelFormat format, int rows) =>
         (delegate*<float*, byte*, nint, nint, float*, nint, int, void>)(nint)_tiles[((int)format * (MaxTileRows + 1)) + rows];
 
+    /// <summary>The same for at most <see cref="PairTokens"/> tokens and two panels.</summary>
+    public readonly delegate*<float*, byte*, nint, nint, float*, nint, int, void> PairTile(PanelFormat format, int rows) =>
+        (delegate*<float*, byte*, nint, nint, float*, nint, int, void>)(nint)_pairTiles[((int)format * (MaxTileRows + 1)) + rows];
+
     /// <summary>Several tokens, integer panels.</summary>
     public readonly delegate*<IntTile*, void> IntTile(PanelFormat format, int rows) =>
         (delegate*<IntTile*, void>)(nint)_intTiles[((int)format * (MaxTileRows + 1)) + rows];
@@ -77,6 +85,9 @@ internal unsafe struct KernelTable
 
     /// <summary>Tokens of the integer tile for a last tile of <paramref name="rows"/>.</summary>
     public readonly int RoundIntRows(int rows) => IntTileRows == 1 ? 1 : RoundRows(rows);
+
+    /// <summary>Panels that a float product of <paramref name="numTokens"/> multiplies at once.</summary>
+    public readonly int FloatPanelsFor(int numTokens) => numTokens <= PairTokens ? 2 : TilePanels;
 
     /// <summary>Tokens of the tile that is used for a last tile of <paramref name="rows"/>: the next size that is compiled.</summary>
     public readonly int RoundRows(int rows)
@@ -107,6 +118,7 @@ internal unsafe struct KernelTable
     {
         TileRows = 6;
         IntTileRows = 6;
+        PairTokens = 3;
         DirectRows = 4;
         SetIntDirect(1, &IntDirect256.Multiply<Int8Tile, Rows1>, &IntDirect256.Multiply<Int4Tile, Rows1>);
         SetIntDirect(2, &IntDirect256.Multiply<Int8Tile, Rows2>, &IntDirect256.Multiply<Int4Tile, Rows2>);
@@ -129,12 +141,14 @@ internal unsafe struct KernelTable
         SetFourIntegers(PanelFormat.Int4, &IntFourStreams.Add256<Int4Panel>);
         SetTile(1, &FloatTiles256.Multiply<F32Panel, Rows1>, &FloatTiles256.Multiply<F16Panel, Rows1>, &FloatTiles256.Multiply<BF16Panel, Rows1>);
         SetTile(2, &FloatTiles256.Multiply<F32Panel, Rows2>, &FloatTiles256.Multiply<F16Panel, Rows2>, &FloatTiles256.Multiply<BF16Panel, Rows2>);
+        SetPairTile(2, &FloatPairs256.Multiply<F32Panel, Rows2>, &FloatPairs256.Multiply<F16Panel, Rows2>, &FloatPairs256.Multiply<BF16Panel, Rows2>);
         SetTile(3, &FloatTiles256.Multiply<F32Panel, Rows3>, &FloatTiles256.Multiply<F16Panel, Rows3>, &FloatTiles256.Multiply<BF16Panel, Rows3>);
+        SetPairTile(3, &FloatPairs256.Multiply<F32Panel, Rows3>, &FloatPairs256.Multiply<F16Panel, Rows3>, &FloatPairs256.Multiply<BF16Panel, Rows3>);
         SetTile(4, &FloatTiles256.Multiply<F32Panel, Rows4>, &FloatTiles256.Multiply<F16Panel, Rows4>, &FloatTiles256.Multiply<BF16Panel, Rows4>);
         SetTile(6, &FloatTiles256.Multiply<F32Panel, Rows6>, &FloatTiles256.Multiply<F16Panel, Rows6>, &FloatTiles256.Multiply<BF16Panel, Rows6>);
     }
 
-    /// <summary>One token is bound by memory, not by the width of a vector: its float kernels stay those of AVX2.</summary>
+    /// <summary>One token is bound by memory, not by the width of a vector: its float kernels, and those of two or three, stay those of AVX2.</summary>
     private void Use512()
     {
         TileRows = MaxTileRows;
@@ -159,8 +173,8 @@ internal unsafe struct KernelTable
         SetFourIntegers(PanelFormat.Int8, &IntFourStreams.Add512<Int8Panel>);
         SetFourIntegers(PanelFormat.Int4, &IntFourStreams.Add512<Int4Panel>);
         SetTile(1, &FloatTiles512.Multiply<F32Panel, Rows1>, &FloatTiles512.Multiply<F16Panel, Rows1>, &FloatTiles512.Multiply<BF16Panel, Rows1>);
-        SetTile(2, &FloatTiles512.Multiply<F32Panel, Rows2>, &FloatTiles512.Multiply<F16Panel, Rows2>, &FloatTiles512.Multiply<BF16Panel, Rows2>);
-        SetTile(3, &FloatTiles512.Multiply<F32Panel, Rows3>, &FloatTiles512.Multiply<F16Panel, Rows3>, &FloatTiles512.Multiply<BF16Panel, Rows3>);
+        SetTile(2, &FloatPairs256.Multiply<F32Panel, Rows2>, &FloatPairs256.Multiply<F16Panel, Rows2>, &FloatPairs256.Multiply<BF16Panel, Rows2>);
+        SetTile(3, &FloatPairs256.Multiply<F32Panel, Rows3>, &FloatPairs256.Multiply<F16Panel, Rows3>, &FloatPairs256.Multiply<BF16Panel, Rows3>);
         SetTile(4, &FloatTiles512.Multiply<F32Panel, Rows4>, &FloatTiles512.Multiply<F16Panel, Rows4>, &FloatTiles512.Multiply<BF16Panel, Rows4>);
         SetTile(6, &FloatTiles512.Multiply<F32Panel, Rows6>, &FloatTiles512.Multiply<F16Panel, Rows6>, &FloatTiles512.Multiply<BF16Panel, Rows6>);
         SetTile(8, &FloatTiles512.Multiply<F32Panel, Rows8>, &FloatTiles512.Multiply<F16Panel, Rows8>, &FloatTiles512.Multiply<BF16Panel, Rows8>);
@@ -176,6 +190,17 @@ internal unsafe struct KernelTable
         _tiles[((int)PanelFormat.F32 * (MaxTileRows + 1)) + rows] = (nint)f32;
         _tiles[((int)PanelFormat.F16 * (MaxTileRows + 1)) + rows] = (nint)f16;
         _tiles[((int)PanelFormat.BF16 * (MaxTileRows + 1)) + rows] = (nint)bf16;
+    }
+
+    private void SetPairTile(
+        int rows,
+        delegate*<float*, byte*, nint, nint, float*, nint, int, void> f32,
+        delegate*<float*, byte*, nint, nint, float*, nint, int, void> f16,
+        delegate*<float*, byte*, nint, nint, float*, nint, int, void> bf16)
+    {
+        _pairTiles[((int)PanelFormat.F32 * (MaxTileRows + 1)) + rows] = (nint)f32;
+        _pairTiles[((int)PanelFormat.F16 * (MaxTileRows + 1)) + rows] = (nint)f16;
+        _pairTiles[((int)PanelFormat.BF16 * (MaxTileRows + 1)) + rows] = (nint)bf16;
     }
 
     private void SetIntTiles(int rows, delegate*<IntTile*, void> int8, delegate*<IntTile*, void> int4)

@@ -95,7 +95,8 @@ internal static unsafe class MatMulPieces
         int token = piece / chunks * state->BlockTokens, numTokens = Math.Min(state->BlockTokens, state->NumTokens - token);
         // Many tokens: all panels of the piece take turns, so that a slice of the tokens stays in the cache. Few: one run of panels
         // after the other, so that memory is read in long sequences.
-        int width = numTokens <= FewTokens ? job->Kernels->TilePanels : step;
+        int together = part->IsInteger ? job->Kernels->TilePanels : job->Kernels->FloatPanelsFor(state->NumTokens);
+        int width = numTokens <= FewTokens ? together : step;
         for (; panel < end; panel += width) RunPanels(job, state, part, panel, Math.Min(width, end - panel), token, numTokens, scratch);
     }
 
@@ -195,10 +196,11 @@ internal static unsafe class MatMulPieces
         bool isUnpacked = part->Format != PanelFormat.F32 && numTokens > kernels->TileRows;
         PanelFormat format = isUnpacked ? PanelFormat.F32 : part->Format;
         nint columnBytes = part->Format == PanelFormat.F32 ? PackedWeight.PanelRows * sizeof(float) : PackedWeight.PanelRows * sizeof(ushort);
-        for (int p = 0; p < numPanels; p += kernels->TilePanels)
+        int together = kernels->FloatPanelsFor(state->NumTokens);
+        for (int p = 0; p < numPanels; p += together)
         {
             // An odd last panel is multiplied twice, both times into the same sums.
-            bool isPair = kernels->TilePanels == 2 && p + 1 < numPanels;
+            bool isPair = together == 2 && p + 1 < numPanels;
             byte* panels = part->Panel(panel + p) + (start * columnBytes);
             nint panelStep = isPair ? part->PanelBytes : 0;
             if (isUnpacked)
@@ -213,7 +215,8 @@ internal static unsafe class MatMulPieces
             {
                 int rows = kernels->RoundRows(Math.Min(kernels->TileRows, numTokens - t));
                 float* x = state->Tiles + ((token + t) * numColumns) + (start * rows);
-                kernels->Tile(format, rows)(x, panels, panelStep, columns, to + (t * PackedWeight.PanelRows), isPair ? sums.PanelFloats : 0, load ? 1 : 0);
+                var kernel = isPair && together > kernels->TilePanels ? kernels->PairTile(format, rows) : kernels->Tile(format, rows);
+                kernel(x, panels, panelStep, columns, to + (t * PackedWeight.PanelRows), isPair ? sums.PanelFloats : 0, load ? 1 : 0);
             }
         }
     }

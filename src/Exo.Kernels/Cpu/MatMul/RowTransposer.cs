@@ -83,6 +83,19 @@ internal readonly unsafe struct RowTransposer
         return (Zip.Low(even, odd) | (Zip.High(even, odd) << 4)).AsUInt32();
     }
 
+    /// <summary>Four floats of four rows: to[j * step + i] = row i's element j.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Turn(float* a, float* b, float* c, float* d, float* to, nint step)
+    {
+        Vector128<uint> va = Vector128.Load((uint*)a), vb = Vector128.Load((uint*)b), vc = Vector128.Load((uint*)c), vd = Vector128.Load((uint*)d);
+        Vector128<ulong> abLow = Zip.Low(va, vb).AsUInt64(), abHigh = Zip.High(va, vb).AsUInt64();
+        Vector128<ulong> cdLow = Zip.Low(vc, vd).AsUInt64(), cdHigh = Zip.High(vc, vd).AsUInt64();
+        Zip.Low(abLow, cdLow).AsSingle().Store(to);
+        Zip.High(abLow, cdLow).AsSingle().Store(to + step);
+        Zip.Low(abHigh, cdHigh).AsSingle().Store(to + (2 * step));
+        Zip.High(abHigh, cdHigh).AsSingle().Store(to + (3 * step));
+    }
+
     /// <summary>4 x 4 lanes: row j of the result at to + 16 j.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Turn(Vector128<uint> a, Vector128<uint> b, Vector128<uint> c, Vector128<uint> d, Vector128<uint> mask, uint* to)
