@@ -9,5 +9,6 @@ var root = new RootCommand("Measures what DESIGN promises, on this machine, besi
     MoeBench.CreateCommand(),
     WireCommand.Create(),
     WireCommand.CreatePeer(),
+    SwitchCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -23,10 +23,15 @@ public static class WireCommand
         var count = new Option<int>("--count") { Description = "operations measured", DefaultValueFactory = _ => 20_000 };
         var rounds = new Option<int>("--rounds") { Description = "each measurement is repeated so often; the median run counts", DefaultValueFactory = _ => 3 };
         var json = new Option<string?>("--json") { Description = "write the figures to this file" };
-        var command = new Command("wire", "round trips between two processes") { numBytes, count, rounds, json };
+        WaitPolicy usual = WaitPolicy.For(2, Environment.ProcessorCount);
+        var pauses = new Option<int>("--pauses") { Description = "pauses before a wait yields", DefaultValueFactory = _ => usual.Pauses };
+        var yields = new Option<int>("--yields") { Description = "yields before a wait sleeps", DefaultValueFactory = _ => usual.Yields };
+        var command = new Command("wire", "round trips between two processes") { numBytes, count, rounds, json, pauses, yields };
         command.SetAction(result =>
         {
-            Report report = Run(result.GetValue(numBytes), result.GetValue(count), result.GetValue(rounds));
+            var job = new WireJob(
+                default, result.GetValue(numBytes), WarmUp: 3000, result.GetValue(count), result.GetValue(pauses), result.GetValue(yields));
+            Report report = Run(job, result.GetValue(rounds));
             Print(report);
             if (result.GetValue(json) is { } path) File.WriteAllText(path, JsonSerializer.Serialize(report, Indented) + "\n");
             return report.Checks.All(check => check.Holds) ? 0 : 1;
@@ -49,13 +54,14 @@ public static class WireCommand
         return command;
     }
 
-    private static Report Run(int numBytes, int count, int rounds)
+    private static Report Run(WireJob job, int rounds)
     {
+        int numBytes = job.NumBytes;
         var runs = new Dictionary<string, List<Latencies>>();
         for (int round = 0; round < rounds; round++)
         {
             // Rounds are interleaved, so that a busy minute of the machine hits all alike.
-            foreach (WireLink link in Enum.GetValues<WireLink>()) Add(Measure(new WireJob(link, numBytes, 3000, count)));
+            foreach (WireLink link in Enum.GetValues<WireLink>()) Add(Measure(job with { Link = link }));
             Add(MeasureSeal(numBytes));
         }
         Latencies[] rows = [.. runs.Values.Select(list => list.OrderBy(run => run.P50Us).ElementAt(list.Count / 2))];

@@ -19,7 +19,7 @@ public enum WireLink
 }
 
 /// <summary>What both ends of a measurement are told.</summary>
-public sealed record WireJob(WireLink Link, int NumBytes, int WarmUp, int Count)
+public sealed record WireJob(WireLink Link, int NumBytes, int WarmUp, int Count, int Pauses, int Yields)
 {
     /// <summary>Operations that both ends run.</summary>
     public int Total => WarmUp + Count;
@@ -105,7 +105,7 @@ public static class WireWork
     {
         int numColumns = job.NumBytes / sizeof(float);
         var device = CpuDevice.Create(threads: 1);
-        var set = new TransportSet([transport], WaitPolicy.For(2, Environment.ProcessorCount));
+        var set = new TransportSet([transport], new WaitPolicy(job.Pauses, job.Yields));
         Transport?[] transports = rank == 0 ? [null, transport] : [transport, null];
         var group = new NetProcessGroup(rank, transports, set, new ProcessGroupOptions(), default);
         Reduction reduction = Reduction.OfLeaves(Partition.Even(2), 16);

@@ -166,7 +166,7 @@ public sealed partial class NetProcessGroup : ProcessGroup, IDisposable
         }
     }
 
-    /// <summary>Leaves the group.</summary>
+    /// <summary>Leaves the group. Called by the rank's own thread; others cancel.</summary>
     public void Dispose()
     {
         foreach (Transport? transport in _transports) transport?.Dispose();

@@ -14,7 +14,7 @@ public sealed class TcpTransport : Transport
     private const int DirectMinBytes = 32 * 1024;
     private const int ReadBufferBytes = 64 * 1024;
 
-    // A receive that finds nothing costs as much time as this many pauses, measured (bench wire).
+    // A receive that finds nothing costs about as much time as this many pauses.
     private const int ReceivePauses = 20;
 
     private readonly Socket _socket;

@@ -180,7 +180,7 @@ public abstract partial class Transport
     {
         if (_reader.IsMidFrame) throw new PeerClosedException(Peer, "in the middle of a frame");
         if (!_peerSaidGoodbye) throw new PeerClosedException(Peer, "without a goodbye: the process or the network is gone");
-        if (NumPendingReceives > 0 || NumPendingSends > 0) throw new PeerClosedException(Peer, "before all messages were exchanged");
+        if (NumPendingReceives > 0 || NumPendingSends > 0) throw new PeerClosedException(Peer, "before all messages were exchanged", PeerEnd.Orderly);
     }
 
     private bool ProgressSends()

@@ -199,7 +199,10 @@ public abstract partial class Transport : IDisposable
         foreach (ReceiveLane? lane in _lanes) lane?.WithdrawAll();
     }
 
-    /// <summary>Says goodbye where that needs no waiting, and closes.</summary>
+    /// <summary>
+    /// Says goodbye where that needs no waiting, and closes. Called by the thread that drives the connection, like everything else;
+    /// another thread ends a wait by its cancellation token.
+    /// </summary>
     public void Dispose()
     {
         if (_disposed) return;

@@ -26,16 +26,20 @@ public sealed class TransportSet
 {
     private const int SleepMs = 20; // Cancellation is looked at this often; a lost wake-up would cost no more.
     private const int ChecksEvery = 64;
+    private const int ProbeEvery = 16;
     private readonly Transport[] _transports;
     private readonly Poller _poller;
     private readonly int[] _pollIndex;
     private readonly WaitPolicy _policy;
     private readonly int _attemptPauses;
+    private int _pauseLimit;
+    private uint _numWaits;
 
     public TransportSet(ReadOnlySpan<Transport> transports, WaitPolicy policy)
     {
         _transports = transports.ToArray();
         _policy = policy;
+        _pauseLimit = policy.Pauses;
         _poller = new Poller(_transports.Length);
         _pollIndex = new int[_transports.Length];
         foreach (Transport transport in _transports)
@@ -74,8 +78,13 @@ public sealed class TransportSet
         foreach (Transport transport in _transports) transport.Withdraw();
     }
 
+    /// <summary>
+    /// Spinning pays if the peer runs on another core now; if both share one, it only keeps the peer from running. Nobody tells which
+    /// it is, so it is learnt: a spin in vain halves the next one, a spin that is rewarded restores it, and now and then one is tried.
+    /// </summary>
     private void Wait(in Goal goal, Deadline deadline, CancellationToken cancel)
     {
+        int limit = ++_numWaits % ProbeEvery == 0 ? _policy.Pauses : _pauseLimit;
         int pauses = 0;
         int yields = 0;
         for (uint attempt = 0; !IsMet(goal); attempt++)
@@ -83,18 +92,19 @@ public sealed class TransportSet
             if (attempt % ChecksEvery == ChecksEvery - 1) Check(goal, deadline, cancel);
             if (Progress())
             {
+                if (pauses > 0 && yields == 0) limit = _pauseLimit = _policy.Pauses;
                 pauses = 0;
                 yields = 0;
             }
-            else if (pauses < _policy.Pauses)
+            else if (pauses < limit)
             {
                 Pause();
                 pauses += 1 + _attemptPauses;
             }
             else if (yields < _policy.Yields)
             {
+                if (yields++ == 0) limit = _pauseLimit /= 2;
                 Thread.Yield();
-                yields++;
             }
             else
             {

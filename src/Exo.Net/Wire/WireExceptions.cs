@@ -42,9 +42,23 @@ public sealed class WrongSealException(string peer, string expected, string got)
 public sealed class FrameStalledException(string peer, TimeSpan limit)
     : WireException(peer, $"no byte for {limit.TotalMilliseconds:F0} ms in the middle of a frame");
 
-/// <summary>The peer, or its process, is gone.</summary>
-public sealed class PeerClosedException(string peer, string when)
-    : WireException(peer, $"closed the connection {when}");
+/// <summary>The peer is gone.</summary>
+public sealed class PeerClosedException(string peer, string when, PeerEnd end = PeerEnd.Lost)
+    : WireException(peer, $"closed the connection {when}")
+{
+    /// <summary>Whether the peer said goodbye first. One that did is alive, and may have left because another was lost.</summary>
+    public PeerEnd End { get; } = end;
+}
+
+/// <summary>How a peer left.</summary>
+public enum PeerEnd
+{
+    /// <summary>Its process or the network ended the connection.</summary>
+    Lost,
+
+    /// <summary>It said goodbye.</summary>
+    Orderly,
+}
 
 /// <summary>An operation did not end before its deadline.</summary>
 public sealed class WireTimeoutException(string peer, string what)

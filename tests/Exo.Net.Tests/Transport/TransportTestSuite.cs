@@ -171,6 +171,7 @@ public abstract class TransportTestSuite
         Assert.InRange(Stopwatch.GetElapsedTime(diedAt), TimeSpan.Zero, TimeSpan.FromMilliseconds(400));
         var closed = Assert.IsType<PeerClosedException>(error);
         Assert.Equal("alice", closed.Peer);
+        Assert.Equal(PeerEnd.Lost, closed.End);
         Assert.Contains("middle of a frame", closed.Message, StringComparison.Ordinal);
         Assert.Same(closed, Record.Exception(() => ends.B.PostSend(Key(2), new byte[1])));
     }
@@ -186,7 +187,7 @@ public abstract class TransportTestSuite
         Assert.Equal("last"u8, got);
         for (int i = 0; i < 10; i++) ends.B.Progress();
         var error = Assert.Throws<PeerClosedException>(() => ends.B.Receive(Key(2), got, Soon, default));
-        Assert.Equal("alice", error.Peer);
+        Assert.Equal(("alice", PeerEnd.Orderly), (error.Peer, error.End));
     }
 
     [Fact]
