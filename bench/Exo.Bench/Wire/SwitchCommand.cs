@@ -25,17 +25,17 @@ public static class SwitchCommand
             for (int numBytes = 8192; numBytes <= 8 << 20; numBytes *= 2)
             {
                 double oneShot = Measure(parts, numBytes, long.MaxValue);
-                double twoPhase = Measure(parts, numBytes, 0);
+                double twoPhase = Measure(parts, numBytes, long.MinValue);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{numBytes,10} {oneShot,12:F1} {twoPhase,14:F1}"));
             }
         });
         return command;
     }
 
-    private static double Measure(int[] ratios, int numBytes, long twoPhaseBytes)
+    private static double Measure(int[] ratios, int numBytes, long savedBytes)
     {
         int count = Math.Clamp((64 << 20) / numBytes, 20, 2000);
-        var options = new ProcessGroupOptions { TwoPhaseBytes = twoPhaseBytes };
+        var options = new ProcessGroupOptions { TwoPhaseSavedBytes = savedBytes };
         RankGroups[] ranks = RankGrid.Connect(ratios.Length, 1, Connect, options, default);
         double p50 = 0;
         Thread[] threads = [.. ranks.Select((groups, rank) => new Thread(() =>

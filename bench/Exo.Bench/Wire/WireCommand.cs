@@ -26,11 +26,13 @@ public static class WireCommand
         WaitPolicy usual = WaitPolicy.For(2, Environment.ProcessorCount);
         var pauses = new Option<int>("--pauses") { Description = "pauses before a wait yields", DefaultValueFactory = _ => usual.Pauses };
         var yields = new Option<int>("--yields") { Description = "yields before a wait sleeps", DefaultValueFactory = _ => usual.Yields };
-        var command = new Command("wire", "round trips between two processes") { numBytes, count, rounds, json, pauses, yields };
+        var placement = new Option<WirePlacement>("--placement") { Description = "where the processes run", DefaultValueFactory = _ => WirePlacement.Free };
+        var command = new Command("wire", "round trips between two processes") { numBytes, count, rounds, json, pauses, yields, placement };
         command.SetAction(result =>
         {
             var job = new WireJob(
-                default, result.GetValue(numBytes), WarmUp: 3000, result.GetValue(count), result.GetValue(pauses), result.GetValue(yields));
+                default, result.GetValue(numBytes), WarmUp: 3000, result.GetValue(count), result.GetValue(pauses), result.GetValue(yields),
+                result.GetValue(placement));
             Report report = Run(job, result.GetValue(rounds));
             Print(report);
             if (result.GetValue(json) is { } path) File.WriteAllText(path, JsonSerializer.Serialize(report, Indented) + "\n");

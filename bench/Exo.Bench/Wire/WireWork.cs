@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Exo.Kernels;
@@ -18,11 +19,29 @@ public enum WireLink
     SealedTcp,
 }
 
+/// <summary>Where the two processes run.</summary>
+public enum WirePlacement
+{
+    /// <summary>Where the system puts them.</summary>
+    Free,
+
+    /// <summary>Rank 0 on core 0, rank 1 on core 1.</summary>
+    Pinned,
+}
+
 /// <summary>What both ends of a measurement are told.</summary>
-public sealed record WireJob(WireLink Link, int NumBytes, int WarmUp, int Count, int Pauses, int Yields)
+public sealed record WireJob(WireLink Link, int NumBytes, int WarmUp, int Count, int Pauses, int Yields, WirePlacement Placement)
 {
     /// <summary>Operations that both ends run.</summary>
     public int Total => WarmUp + Count;
+
+    /// <summary>Puts this process where the job wants it.</summary>
+    public void Place(int rank)
+    {
+        if (Placement == WirePlacement.Free || !(OperatingSystem.IsLinux() || OperatingSystem.IsWindows())) return;
+        using var self = Process.GetCurrentProcess();
+        self.ProcessorAffinity = 1 << rank;
+    }
 }
 
 /// <summary>One end's part of a measurement: rank 0 listens and measures, rank 1 dials.</summary>
@@ -38,11 +57,13 @@ public static class WireWork
         {
             using SharedMemoryListener memory = SharedMemoryTransport.Listen(SharedMemoryTransport.DefaultFolder);
             startPeer(memory.Path);
+            job.Place(rank: 0);
             using SharedMemoryTransport end = memory.Accept("peer", ticket, Options(job.Link, ticket, LinkRole.Listener), deadline, default);
             return MeasureAllReduce(job, end);
         }
         using DataListener listener = DataListener.Tcp(new IPEndPoint(IPAddress.Loopback, 0));
         startPeer(listener.EndPoint.ToString()!);
+        job.Place(rank: 0);
         (Socket socket, _) = listener.Accept("peer", [ticket], deadline, default);
         if (job.Link != WireLink.BareTcp)
         {
@@ -65,6 +86,7 @@ public static class WireWork
     /// <summary>Runs rank 1.</summary>
     public static void Dial(WireJob job, LinkTicket ticket, string address)
     {
+        job.Place(rank: 1);
         Deadline deadline = Deadline.After(Limit);
         TransportOptions options = Options(job.Link, ticket, LinkRole.Dialer);
         if (job.Link == WireLink.SharedMemory)

@@ -30,15 +30,14 @@ public readonly record struct AllReducePlan(Reduction Reduction, int NumTokens, 
     private int WorldSize => Reduction.Ranks.Length;
 
     /// <summary>
-    /// Two phases where a node has at least <paramref name="switchBytes"/> and they send fewer bytes than one shot: a lone vector
-    /// between two ranks costs the same bytes either way, and one trip is quicker.
+    /// Two phases where they save at least <paramref name="savedBytes"/> in the group as a whole: a trip more must be paid for. A lone
+    /// vector between two ranks costs the same bytes either way.
     /// </summary>
-    public static AllReducePlan Choose(Reduction reduction, int numTokens, int numColumns, long switchBytes)
+    public static AllReducePlan Choose(Reduction reduction, int numTokens, int numColumns, long savedBytes)
     {
         var oneShot = new AllReducePlan(reduction, numTokens, numColumns, AllReduceRoute.OneShot);
-        if (oneShot.NodeElements * ElementBytes < switchBytes) return oneShot;
         var twoPhase = oneShot with { Route = AllReduceRoute.TwoPhase };
-        return twoPhase.TotalPayloadBytes() < oneShot.TotalPayloadBytes() ? twoPhase : oneShot;
+        return oneShot.TotalPayloadBytes() - twoPhase.TotalPayloadBytes() >= savedBytes ? twoPhase : oneShot;
     }
 
     /// <summary>Elements [Start, End) of every node that a rank adds up: whole rows if there are enough of them.</summary>

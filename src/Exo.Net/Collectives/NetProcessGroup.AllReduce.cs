@@ -95,7 +95,7 @@ public sealed partial class NetProcessGroup
     }
 
     private AllReducePlan Choose(Reduction reduction, int numTokens, int numColumns) =>
-        AllReducePlan.Choose(reduction, numTokens, numColumns, _options.TwoPhaseBytes);
+        AllReducePlan.Choose(reduction, numTokens, numColumns, _options.TwoPhaseSavedBytes);
 
     /// <summary>Posts the receives of other ranks' nodes over this rank's range, and sends own nodes over the others' ranges.</summary>
     private Piece Begin(Device device, AllReducePlan plan, Tensor values, int firstRow)

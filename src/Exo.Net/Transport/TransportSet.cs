@@ -26,12 +26,13 @@ public sealed class TransportSet
 {
     private const int SleepMs = 20; // Cancellation is looked at this often; a lost wake-up would cost no more.
     private const int ChecksEvery = 64;
-    private const int ProbeEvery = 16;
+    private const int ProbeEvery = 64;
     private readonly Transport[] _transports;
     private readonly Poller _poller;
     private readonly int[] _pollIndex;
     private readonly WaitPolicy _policy;
     private readonly int _attemptPauses;
+    private readonly int _yieldLimit;
     private int _pauseLimit;
     private uint _numWaits;
 
@@ -47,6 +48,8 @@ public sealed class TransportSet
             transport.Join(this);
             _attemptPauses += transport.AttemptPauses;
         }
+        // Ranks that yield to each other share a core for good; with sockets a sleep is nearly as quick and lets them part.
+        _yieldLimit = _attemptPauses == 0 ? policy.Yields : 0;
     }
 
     private readonly record struct Goal(WaitFor What, Transport? Only, FrameKind Kind, long Ticket);
@@ -79,12 +82,13 @@ public sealed class TransportSet
     }
 
     /// <summary>
-    /// Spinning pays if the peer runs on another core now; if both share one, it only keeps the peer from running. Nobody tells which
-    /// it is, so it is learnt: a spin in vain halves the next one, a spin that is rewarded restores it, and now and then one is tried.
+    /// Spinning pays if the peer runs on another core now; if both share one, it only keeps the peer from running. Between sockets it
+    /// is learnt which it is: a spin in vain shortens the next one by an eighth, a spin that is rewarded restores it, and now and then
+    /// one is tried. Between rings spinning is always right: a reward comes in two microseconds.
     /// </summary>
     private void Wait(in Goal goal, Deadline deadline, CancellationToken cancel)
     {
-        int limit = ++_numWaits % ProbeEvery == 0 ? _policy.Pauses : _pauseLimit;
+        int limit = _attemptPauses == 0 || ++_numWaits % ProbeEvery == 0 ? _policy.Pauses : _pauseLimit;
         int pauses = 0;
         int yields = 0;
         for (uint attempt = 0; !IsMet(goal); attempt++)
@@ -92,7 +96,7 @@ public sealed class TransportSet
             if (attempt % ChecksEvery == ChecksEvery - 1) Check(goal, deadline, cancel);
             if (Progress())
             {
-                if (pauses > 0 && yields == 0) limit = _pauseLimit = _policy.Pauses;
+                if (pauses > 0 && pauses < limit) _pauseLimit = _policy.Pauses;
                 pauses = 0;
                 yields = 0;
             }
@@ -100,11 +104,12 @@ public sealed class TransportSet
             {
                 Pause();
                 pauses += 1 + _attemptPauses;
+                if (pauses >= limit) _pauseLimit -= (_pauseLimit + 7) / 8;
             }
-            else if (yields < _policy.Yields)
+            else if (yields < _yieldLimit)
             {
-                if (yields++ == 0) limit = _pauseLimit /= 2;
                 Thread.Yield();
+                yields++;
             }
             else
             {

@@ -11,8 +11,8 @@ namespace Exo.Net.Tests.Collectives;
 /// <summary>The all-reduce against a local addition in tree order, bit for bit.</summary>
 public sealed class AllReduceTests
 {
-    private static readonly ProcessGroupOptions OneShot = new() { TwoPhaseBytes = long.MaxValue };
-    private static readonly ProcessGroupOptions TwoPhase = new() { TwoPhaseBytes = 0 };
+    private static readonly ProcessGroupOptions OneShot = new() { TwoPhaseSavedBytes = long.MaxValue };
+    private static readonly ProcessGroupOptions TwoPhase = new() { TwoPhaseSavedBytes = long.MinValue };
 
     [Property(MaxTest = 60)]
     public void AllReduce_equals_local_addition_in_tree_order(byte world, byte leaves, byte tokens, byte columns, int seed, bool twoPhase)
@@ -76,7 +76,7 @@ public sealed class AllReduceTests
             Run(worldSize, Link.Loopback, options, group =>
             {
                 Reduction reduction = Reduction.OfLeaves(Partition.Even(worldSize), sums.NumLeaves);
-                AllReducePlan plan = AllReducePlan.Choose(reduction, numTokens, numColumns, options.TwoPhaseBytes);
+                AllReducePlan plan = AllReducePlan.Choose(reduction, numTokens, numColumns, options.TwoPhaseSavedBytes);
                 long before = group.Sent.Bytes;
                 Reduce(group, reduction, sums);
                 Assert.Equal(plan.WireBytes(group.Rank, FrameHeader.Size), group.Sent.Bytes - before);
@@ -88,12 +88,12 @@ public sealed class AllReduceTests
     public void Two_phases_send_fewer_bytes_where_they_are_chosen()
     {
         Reduction four = Reduction.OfLeaves(Partition.Even(4), 16);
-        AllReducePlan large = AllReducePlan.Choose(four, 512, 2048, switchBytes: 65536);
+        AllReducePlan large = AllReducePlan.Choose(four, 512, 2048, savedBytes: 786432);
         Assert.Equal(AllReduceRoute.TwoPhase, large.Route);
         Assert.Equal(512L * 2048 * 4 * 6 / 4, large.PayloadBytes(0));
         Assert.Equal(512L * 2048 * 4 * 3, (large with { Route = AllReduceRoute.OneShot }).PayloadBytes(0));
-        Assert.Equal(AllReduceRoute.OneShot, AllReducePlan.Choose(four, 1, 2048, switchBytes: 65536).Route);
-        Assert.Equal(AllReduceRoute.OneShot, AllReducePlan.Choose(Reduction.OfLeaves(Partition.Even(2), 16), 512, 2048, 65536).Route);
+        Assert.Equal(AllReduceRoute.OneShot, AllReducePlan.Choose(four, 1, 2048, savedBytes: 786432).Route);
+        Assert.Equal(AllReduceRoute.OneShot, AllReducePlan.Choose(Reduction.OfLeaves(Partition.Even(2), 16), 512, 2048, 786432).Route);
     }
 
     [Fact]

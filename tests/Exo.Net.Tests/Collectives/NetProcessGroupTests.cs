@@ -90,16 +90,16 @@ public sealed class NetProcessGroupTests
     }
 
     [Theory]
-    [InlineData(0)]
+    [InlineData(long.MinValue)]
     [InlineData(long.MaxValue)]
-    public void A_product_reduced_in_pieces_equals_the_whole(long twoPhaseBytes)
+    public void A_product_reduced_in_pieces_equals_the_whole(long savedBytes)
     {
         const int numRows = 23, numColumns = 70, numOutputs = 19, numLeaves = 7;
         float[] x = Values(numRows * numColumns, 1);
         float[] w = Values(numOutputs * numColumns, 2);
         int[] bounds = [0, 10, 20, 31, 40, 50, 64, 70];
         float[] whole = Product(new Solo(), Partition.Whole);
-        var options = new ProcessGroupOptions { PipelineRows = 4, TwoPhaseBytes = twoPhaseBytes };
+        var options = new ProcessGroupOptions { PipelineRows = 4, TwoPhaseSavedBytes = savedBytes };
         Run(3, Link.Loopback, options, group => Assert.Equal(whole, Product(group, new Partition(1, 3, 2))));
 
         float[] Product(ProcessGroup group, Partition partition)
