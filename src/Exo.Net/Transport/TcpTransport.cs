@@ -22,6 +22,7 @@ public sealed class TcpTransport : Transport
     private readonly byte[] _buffer;
     private int _bufferStart;
     private int _bufferEnd;
+    private bool _isDrained;
 
     /// <param name="peer">The peer's name, for errors.</param>
     /// <param name="socket">A connected stream socket; owned from here on.</param>
@@ -98,8 +99,15 @@ public sealed class TcpTransport : Transport
     private int Read(Span<byte> destination)
     {
         if (IsChannelClosed) return 0;
+        // A short read emptied the socket: the attempt that follows it would find nothing, and is left out.
+        if (_isDrained)
+        {
+            _isDrained = false;
+            return 0;
+        }
         int received = _io.Receive(destination);
         IsChannelClosed = received < 0;
+        _isDrained = received > 0 && received < destination.Length;
         return Math.Max(received, 0);
     }
 }

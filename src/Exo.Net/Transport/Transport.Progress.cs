@@ -65,8 +65,8 @@ public abstract partial class Transport
         ThrowIfEnded();
         try
         {
-            bool received = ProgressReceives();
-            return ProgressSends() | received;
+            bool sent = ProgressSends();
+            return ProgressReceives() | sent;
         }
         catch (WireException error)
         {
