@@ -7,7 +7,13 @@ using Exo.Model.Weights;
 using Exo.Net.Cluster;
 using Exo.Net.Cluster.Control;
 
-var root = new RootCommand("Runs language models on the computers you own.") { RunCommand.Create(), ServeCommand.Create(), WorkerNodeCommand.Create() };
+var root = new RootCommand("Runs language models on the computers you own.")
+{
+    RunCommand.Create(),
+    ServeCommand.Create(),
+    BenchCommand.Create(),
+    WorkerNodeCommand.Create(),
+};
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
