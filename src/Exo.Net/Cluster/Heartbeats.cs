@@ -95,7 +95,9 @@ internal sealed class Heartbeats : IDisposable
     public void Dispose()
     {
         _stop = true;
-        _thread?.Join();
+        // What onDown sets off may come back here on the same thread, which then ends by itself.
+        if (_thread != Thread.CurrentThread)
+            _thread?.Join();
         _socket.Dispose();
         foreach (var peer in _peers)
             peer.Cipher.Dispose();
@@ -116,8 +118,10 @@ internal sealed class Heartbeats : IDisposable
             while (!_stop && (now = Stopwatch.GetElapsedTime(start)) < next)
                 Receive(datagram, next - now, start);
             // What came while this thread was away counts before anyone is judged.
-            while (_socket.Available > 0)
+            while (!_stop && _socket.Available > 0)
                 Receive(datagram, TimeSpan.Zero, start);
+            if (_stop)
+                return;
             while (!_stop && _detector.Tick(Stopwatch.GetElapsedTime(start)) is { } down)
                 _onDown!(_peers[down.Peer], Explain(down.Peer, down.Silence));
         }

@@ -185,7 +185,7 @@ public sealed class LocalClusterTests
             });
             Action generate = () =>
             {
-                while (true)
+                for (var patience = Stopwatch.StartNew(); patience.Elapsed < InProcessCluster.Patience;)
                     Driver.Sample([1, 2, 3], 60, new SamplingSettings());
             };
             var failure = Record.Exception(generate);

@@ -17,12 +17,15 @@ namespace Exo.Net.Cluster.Control;
 public sealed class ControlConnection : IAsyncDisposable
 {
     private const string RpcChannel = "rpc";
+    // Time for the last words on a healthy connection; a peer that takes no bytes gets no more.
+    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(1);
     private readonly MultiplexingStream _channels;
+    private readonly Socket _socket;
     private readonly byte[] _sessionSecret;
 
     private ControlConnection(MultiplexingStream channels, HandshakeResult handshake, ControlRole role, Socket socket)
     {
-        (_channels, _sessionSecret) = (channels, handshake.SessionSecret);
+        (_channels, _socket, _sessionSecret) = (channels, socket, handshake.SessionSecret);
         (Remote, Version, Role) = (handshake.Remote, handshake.Version, role);
         RemoteEndPoint = Plain(socket.RemoteEndPoint!);
         LocalAddress = Plain(socket.LocalEndPoint!).Address;
@@ -105,7 +108,10 @@ public sealed class ControlConnection : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _channels.DisposeAsync();
+        var closing = _channels.DisposeAsync().AsTask();
+        await Task.WhenAny(closing, Task.Delay(CloseTimeout));
+        _socket.Dispose();
+        await Task.WhenAny(closing, Task.Delay(CloseTimeout));
         CryptographicOperations.ZeroMemory(_sessionSecret);
     }
 
