@@ -23,12 +23,13 @@ public sealed class ControlConnection : IAsyncDisposable
     private readonly Socket _socket;
     private readonly byte[] _sessionSecret;
 
-    private ControlConnection(MultiplexingStream channels, HandshakeResult handshake, ControlRole role, Socket socket)
+    private ControlConnection(MultiplexingStream channels, HandshakeResult handshake, ControlRole role, Socket socket, EndPoint remote,
+        EndPoint local)
     {
         (_channels, _socket, _sessionSecret) = (channels, socket, handshake.SessionSecret);
         (Remote, Version, Role) = (handshake.Remote, handshake.Version, role);
-        RemoteEndPoint = Plain(socket.RemoteEndPoint!);
-        LocalAddress = Plain(socket.LocalEndPoint!).Address;
+        RemoteEndPoint = Plain(remote);
+        LocalAddress = Plain(local).Address;
     }
 
     /// <summary>The peer; its ids are proven, its name is what it says.</summary>
@@ -123,9 +124,11 @@ public sealed class ControlConnection : IAsyncDisposable
         CancellationToken token)
     {
         var handshake = await ControlHandshake.RunAsync(tls, role, certificateHash, options, peer, token);
+        // Asked before the channels read, and close the socket if the peer has left already.
+        var (remote, local) = (socket.RemoteEndPoint!, socket.LocalEndPoint!);
         // Version 3 has no exchange of its own: the handshake above has agreed on everything.
         var channels = await MultiplexingStream.CreateAsync(tls, new MultiplexingStream.Options { ProtocolMajorVersion = 3 }, token);
-        return new ControlConnection(channels, handshake, role, socket);
+        return new ControlConnection(channels, handshake, role, socket, remote, local);
     }
 
     // A socket for both families shows IPv4 addresses in IPv6 dress.

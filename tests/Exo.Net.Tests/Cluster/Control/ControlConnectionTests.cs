@@ -177,7 +177,7 @@ public sealed class ControlConnectionTests
             {
                 var options = new ControlOptions(NodeIdentity.Create("dialer"), dialers);
                 var dialer = await ControlConnection.DialAsync(listener.EndPoint, options);
-                var accepted = await listener.Listener.AcceptAsync(default);
+                var accepted = await listener.Listener.AcceptAsync(default).AsTask().WaitAsync(ListenerUnderTest.Patience);
                 return new Pair { Dialer = dialer, Accepted = accepted, DialerOptions = options, _listener = listener };
             }
             catch

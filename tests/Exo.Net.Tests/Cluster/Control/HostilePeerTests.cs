@@ -194,7 +194,7 @@ public sealed class HostilePeerTests
                 "listener", default);
             recorded = [.. tap.Written];
         }
-        await (await listener.Listener.AcceptAsync(default)).DisposeAsync();
+        await (await listener.Listener.AcceptAsync(default).AsTask().WaitAsync(ListenerUnderTest.Patience)).DisposeAsync();
 
         await using (var replay = await RawPeer.ConnectAsync(listener.EndPoint))
         {
@@ -229,7 +229,7 @@ public sealed class HostilePeerTests
         {
             // A wire that only copies is harmless: the certificates agree.
             await using var dialer = await ControlConnection.DialAsync(wiretap.EndPoint, listener.HonestDialer);
-            await (await listener.Listener.AcceptAsync(default)).DisposeAsync();
+            await (await listener.Listener.AcceptAsync(default).AsTask().WaitAsync(ListenerUnderTest.Patience)).DisposeAsync();
         }
         Assert.NotEmpty(recorded);
         await using (var replay = await RawPeer.ConnectTcpAsync(listener.EndPoint))
