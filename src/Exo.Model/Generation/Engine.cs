@@ -21,6 +21,21 @@ public sealed record EngineOptions
 
     /// <summary>Prompt tokens computed in one step: a long prompt holds running answers up for no longer than that.</summary>
     public int PrefillChunk { get; init; } = 512;
+
+    /// <summary>Refuses options outside their ranges, by name.</summary>
+    /// <exception cref="ModelException">Says which and what was expected.</exception>
+    internal void Validate()
+    {
+        Require(ContextLength >= 0, nameof(ContextLength), ContextLength, "0 or more");
+        Require(MaxRunning is >= 1 and <= 4096, nameof(MaxRunning), MaxRunning, "1 to 4096");
+        Require(MaxWaiting is >= 0 and <= 1 << 20, nameof(MaxWaiting), MaxWaiting, "0 to 1048576");
+        Require(PrefillChunk >= 1, nameof(PrefillChunk), PrefillChunk, "1 or more");
+
+        static void Require(bool holds, string name, int value, string expected)
+        {
+            if (!holds) throw new ModelException($"{name}: expected {expected}, got {value}");
+        }
+    }
 }
 
 /// <summary>
@@ -37,14 +52,24 @@ public sealed class Engine : IDisposable
     private readonly int _contextLength;
     private int _lastId;
     private int _numUnfinished;
+    private int _isDisposed;
     private volatile bool _isStopping;
 
-    /// <summary>An engine over any runner, which it owns from here on.</summary>
+    /// <summary>An engine over any runner, which it owns from here on, also when it refuses its options.</summary>
     public Engine(ModelRunner runner, ModelText text, EngineOptions? options = null)
     {
         (_runner, Text, _options) = (runner, text, options ?? new EngineOptions());
-        int fits = runner.NumPages * KvLayout.PageSize;
-        _contextLength = Math.Min(fits, _options.ContextLength > 0 ? _options.ContextLength : runner.Config.MaxPositionEmbeddings);
+        try
+        {
+            _options.Validate();
+        }
+        catch
+        {
+            runner.Dispose();
+            throw;
+        }
+        long fits = (long)runner.NumPages * KvLayout.PageSize;
+        _contextLength = (int)Math.Min(fits, new CacheSize(_options.ContextLength).PositionsOf(runner.Config));
         _thread = new Thread(Loop) { IsBackground = true, Name = "exo engine" };
         _thread.Start();
     }
@@ -66,6 +91,7 @@ public sealed class Engine : IDisposable
         ModelText text;
         try
         {
+            options.Validate();
             text = ModelText.Load(folder);
         }
         catch
@@ -96,7 +122,7 @@ public sealed class Engine : IDisposable
         }
         finally
         {
-            sequence.IsCancelled = true;
+            sequence.Cancel();
             _wake.Set();
         }
     }
@@ -112,17 +138,18 @@ public sealed class Engine : IDisposable
         if (request.MaxTokens < 0) throw new RequestException($"max tokens {request.MaxTokens}: expected 0 or more");
         if (request.StopStrings.Any(string.IsNullOrEmpty)) throw new RequestException("a stop string is empty");
         request.Sampling.Validate();
+        foreach (int id in request.Sampling.LogitBias.Keys)
+            if (id >= Config.VocabSize) throw new RequestException($"LogitBias: token id {id} of a vocabulary of {Config.VocabSize}");
     }
 
-    /// <inheritdoc/>
+    /// <summary>Waits for the step in flight, ends all answers with an <see cref="ObjectDisposedException"/>, and frees the runner.</summary>
     public void Dispose()
     {
-        if (_isStopping) return;
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
         _isStopping = true;
-        _wake.Set();
+        _wake.Set(); // never disposed itself: requests that end later still set it
         _thread.Join();
         _runner.Dispose();
-        _wake.Dispose();
     }
 
     private Sequence Enqueue(GenerationRequest request)
@@ -137,9 +164,15 @@ public sealed class Engine : IDisposable
         int room = _contextLength - request.PromptIds.Length;
         int limit = request.PromptIds.Length + (request.MaxTokens == 0 ? room : Math.Min(room, request.MaxTokens));
         var sequence = new Sequence(
-            Interlocked.Increment(ref _lastId), request, limit, Text.Tokenizer.CreateDetokenizer(), request.EndTokenIds ?? Text.EndTokenIds);
+            Interlocked.Increment(ref _lastId),
+            request,
+            limit,
+            Text.Tokenizer.CreateDetokenizer(),
+            request.EndTokenIds ?? Text.EndTokenIds,
+            () => Interlocked.Decrement(ref _numUnfinished));
         _arrived.Enqueue(sequence);
         _wake.Set();
+        if (_isStopping) sequence.End(Stopped()); // the loop may have looked for the last time
         return sequence;
     }
 
@@ -153,14 +186,14 @@ public sealed class Engine : IDisposable
             {
                 if (!scheduler.RunStep()) _wake.WaitOne();
             }
-            catch (Exception error) when (error is not OutOfMemoryException)
+            catch (Exception error)
             {
-                scheduler.FailRunning(error);
+                scheduler.FailRunning(error); // each of its consumers throws it
             }
-            Interlocked.Add(ref _numUnfinished, -scheduler.TakeNumFinished());
         }
-        var stopped = new ObjectDisposedException(nameof(Engine));
-        while (_arrived.TryDequeue(out Sequence? sequence)) sequence.End(stopped);
-        scheduler.FailAll(stopped);
+        scheduler.FailAll(Stopped());
+        while (_arrived.TryDequeue(out Sequence? sequence)) sequence.End(Stopped());
     }
+
+    private static ObjectDisposedException Stopped() => new(nameof(Engine));
 }

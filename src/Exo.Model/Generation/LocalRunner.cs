@@ -32,8 +32,7 @@ public sealed class LocalRunner : ModelRunner
             ModelConfig config = ModelConfig.Load(folder);
             var context = new ModelContext(device, config, Shard.Whole, arithmetic);
             using SafetensorsModel checkpoint = SafetensorsModel.Open(folder);
-            var model = new CausalModel(context, checkpoint, progress, cancellation);
-            return new LocalRunner(device, config, new RankRunner(context, model, cacheSize.NumPages(context, model)));
+            return new LocalRunner(device, config, RankRunner.Load(context, checkpoint, cacheSize, progress, cancellation));
         }
         catch
         {

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Exo.Kernels;
 using Exo.Model.Layers;
 using Exo.Model.Parallel;
+using Exo.Model.Weights;
 
 namespace Exo.Model.Generation;
 
@@ -32,6 +33,22 @@ public sealed class RankRunner : IDisposable
 
     /// <summary>Pages of the cache.</summary>
     public int NumPages { get; }
+
+    /// <summary>Loads this rank's part of a model and makes its cache; nothing is left behind when it fails.</summary>
+    public static RankRunner Load(
+        ModelContext context, SafetensorsModel checkpoint, CacheSize cacheSize, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    {
+        var model = new CausalModel(context, checkpoint, progress, cancellation);
+        try
+        {
+            return new RankRunner(context, model, cacheSize.NumPages(context, model));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Runs a step; fills <paramref name="result"/> on the last stage.</summary>
     public void Run(StepPlan plan, StepResult result)

@@ -6,19 +6,15 @@ namespace Exo.Model.Generation;
 /// </summary>
 internal sealed class Scheduler(ModelRunner runner, EngineOptions options)
 {
-    private readonly Queue<Sequence> _waiting = new();
+    private readonly List<Sequence> _waiting = [];
     private readonly List<Sequence> _running = [];
     private readonly List<int> _released = [];
     private readonly PagePool _pages = new(runner.NumPages);
     private readonly StepPlan _plan = new();
     private int _stepNumber;
-    private int _numFinished;
 
     /// <summary>Takes a request in.</summary>
-    public void Add(Sequence sequence) => _waiting.Enqueue(sequence);
-
-    /// <summary>How many requests have ended since the last call.</summary>
-    public int TakeNumFinished() => Interlocked.Exchange(ref _numFinished, 0);
+    public void Add(Sequence sequence) => _waiting.Add(sequence);
 
     /// <summary>Runs one step; false where there was nothing to do.</summary>
     public bool RunStep()
@@ -30,7 +26,6 @@ internal sealed class Scheduler(ModelRunner runner, EngineOptions options)
         _plan.Epoch = runner.Epoch;
         _plan.StepNumber = _stepNumber++;
         _plan.Released.AddRange(_released);
-        _released.Clear();
         int budget = options.PrefillChunk;
         foreach (Sequence sequence in _running)
         {
@@ -39,6 +34,7 @@ internal sealed class Scheduler(ModelRunner runner, EngineOptions options)
         }
         runner.Submit(_plan);
         StepResult result = runner.Take();
+        _released.Clear();
         foreach (SampledToken token in result.Tokens)
         {
             foreach (Sequence sequence in _running)
@@ -73,23 +69,20 @@ internal sealed class Scheduler(ModelRunner runner, EngineOptions options)
             _pages.Return(sequence.Pages);
             _released.Add(sequence.Id);
             _running.RemoveAt(i);
-            _numFinished++;
         }
     }
 
     private void Admit()
     {
-        while (_waiting.TryPeek(out Sequence? next))
+        _waiting.RemoveAll(static sequence => sequence.IsCancelled);
+        int admitted = 0;
+        while (admitted < _waiting.Count && _running.Count < options.MaxRunning)
         {
-            if (next.IsCancelled)
-            {
-                next.End();
-                _waiting.Dequeue();
-                _numFinished++;
-                continue;
-            }
-            if (_running.Count >= options.MaxRunning || !_pages.TryTake(next.NumPagesNeeded, next.Pages)) return;
-            _running.Add(_waiting.Dequeue());
+            Sequence next = _waiting[admitted];
+            if (!_pages.TryTake(next.NumPagesNeeded, next.Pages)) break;
+            _running.Add(next);
+            admitted++;
         }
+        _waiting.RemoveRange(0, admitted);
     }
 }

@@ -12,12 +12,17 @@ internal sealed class Sequence
     private readonly IReadOnlyCollection<int> _endTokenIds;
     private readonly Channel<GeneratedToken> _channel = Channel.CreateUnbounded<GeneratedToken>(
         new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+    private readonly Action _onOver;
+    private volatile bool _isCancelled;
+    private int _isOver;
     private int _numGenerated;
 
-    public Sequence(int id, GenerationRequest request, int limit, StreamingDetokenizer detokenizer, IReadOnlyCollection<int> endTokenIds)
+    /// <summary>A request with its resolved limits. <paramref name="onOver"/> is called once, before its consumer can know of the end.</summary>
+    public Sequence(
+        int id, GenerationRequest request, int limit, StreamingDetokenizer detokenizer, IReadOnlyCollection<int> endTokenIds, Action onOver)
     {
         (Id, Request, Limit) = (id, request, limit);
-        (_detokenizer, _endTokenIds) = (detokenizer, endTokenIds);
+        (_detokenizer, _endTokenIds, _onOver) = (detokenizer, endTokenIds, onOver);
         _stops = new StopMatcher(request.StopStrings);
     }
 
@@ -25,7 +30,7 @@ internal sealed class Sequence
 
     public GenerationRequest Request { get; }
 
-    /// <summary>Positions that the sequence may ever take.</summary>
+    /// <summary>Positions that the sequence may ever take: prompt and answer.</summary>
     public int Limit { get; }
 
     /// <summary>Pages held, all that <see cref="Limit"/> needs.</summary>
@@ -43,8 +48,8 @@ internal sealed class Sequence
 
     public bool IsFinished { get; private set; }
 
-    /// <summary>Set by the consumer's side when it has gone.</summary>
-    public volatile bool IsCancelled;
+    /// <summary>True once the consumer has gone.</summary>
+    public bool IsCancelled => _isCancelled;
 
     public ChannelReader<GeneratedToken> Tokens => _channel.Reader;
 
@@ -71,29 +76,41 @@ internal sealed class Sequence
     {
         LastId = token.Id;
         _numGenerated++;
-        FinishReason? reason = null;
         string text = "";
+        FinishReason? reason = null;
         if (_endTokenIds.Contains(token.Id)) reason = FinishReason.Stop;
         else
         {
             text = _stops.Append(_detokenizer.Append(token.Id));
-            if (_stops.IsStopped) reason = FinishReason.Stop;
-            else if (_numGenerated == Request.MaxTokens || Request.PromptIds.Length + _numGenerated >= Limit) reason = FinishReason.Length;
+            if (Request.PromptIds.Length + _numGenerated >= Limit) reason = FinishReason.Length;
         }
-        if (reason is not null && !_stops.IsStopped) text += _stops.Append(_detokenizer.Flush()) + _stops.Flush();
+        if (reason is not null) text += _stops.Append(_detokenizer.Flush()) + _stops.Flush();
+        if (_stops.IsStopped) reason = FinishReason.Stop;
         TokenLogprob[] top = token.TopEnd == token.TopStart
             ? []
             : [.. Enumerable.Range(token.TopStart, token.TopEnd - token.TopStart).Select(i => logprobs[i])];
+        if (reason is not null) TellOver();
         _channel.Writer.TryWrite(new GeneratedToken(token.Id, text, token.Logprob, top, reason));
-        if (reason is null) return;
-        IsFinished = true;
-        _channel.Writer.TryComplete();
+        if (reason is not null) End();
+    }
+
+    /// <summary>The consumer's side has gone; any thread.</summary>
+    public void Cancel()
+    {
+        _isCancelled = true;
+        TellOver();
     }
 
     /// <summary>Ends the sequence with an error, or without one where nobody listens.</summary>
     public void End(Exception? error = null)
     {
         IsFinished = true;
+        TellOver();
         _channel.Writer.TryComplete(error);
+    }
+
+    private void TellOver()
+    {
+        if (Interlocked.Exchange(ref _isOver, 1) == 0) _onOver();
     }
 }

@@ -1,8 +1,9 @@
 namespace Exo.Model.Generation;
 
 /// <summary>
-/// Finds stop strings in streamed text, across the borders of its pieces. Text that may be the beginning of a stop string is held back
-/// until it is known; a stop string is never given out, not even in part.
+/// Finds stop strings in streamed text, across the borders of its pieces: the one that is complete first, and of those that are complete
+/// at the same character the longest, so that the pieces do not matter. Text that may be the beginning of a stop string is held back until
+/// it is known; a stop string is never given out, not even in part.
 /// </summary>
 public sealed class StopMatcher(IReadOnlyList<string> stops)
 {
@@ -17,11 +18,12 @@ public sealed class StopMatcher(IReadOnlyList<string> stops)
         if (IsStopped) return "";
         if (stops.Count == 0) return text;
         string all = _held + text;
-        int stopAt = -1;
+        int stopAt = -1, stopEnd = int.MaxValue;
         foreach (string stop in stops)
         {
-            int found = all.IndexOf(stop, StringComparison.Ordinal);
-            if (found >= 0 && (stopAt < 0 || found < stopAt)) stopAt = found;
+            int found = all.IndexOf(stop, StringComparison.Ordinal), end = found + stop.Length;
+            if (found < 0 || end > stopEnd || (end == stopEnd && found > stopAt)) continue;
+            (stopAt, stopEnd) = (found, end);
         }
         if (stopAt >= 0)
         {

@@ -4,12 +4,14 @@ namespace Exo.Model.Layers;
 
 /// <summary>
 /// Inverse frequencies of rotary embeddings, by our own double arithmetic: the same on every machine. Formulas: RoPE (arXiv 2104.09864),
-/// YaRN (arXiv 2309.00071), and Hugging Face's `modeling_rope_utils` for linear, dynamic and llama3.
+/// YaRN (arXiv 2309.00071), and Hugging Face's `modeling_rope_utils` for linear, dynamic and llama3. Used by one thread.
 /// </summary>
 public sealed class Rope
 {
+    private const int MaxStretched = 256;
     private readonly RopeConfig _config;
     private readonly double[] _frequencies;
+    private readonly Dictionary<int, double[]> _stretched = []; // dynamic: by admitted limit
 
     /// <summary>Frequencies for heads of which <paramref name="rotaryDim"/> elements are rotated.</summary>
     public Rope(RopeConfig config, int rotaryDim)
@@ -40,9 +42,11 @@ public sealed class Rope
     public double[] InverseFrequencies(int admittedLimit)
     {
         if (_config.RopeType != "dynamic" || admittedLimit <= _config.OriginalMaxPositionEmbeddings) return _frequencies;
+        if (_stretched.TryGetValue(admittedLimit, out double[]? known)) return known;
+        if (_stretched.Count == MaxStretched) _stretched.Clear();
         double stretch = (_config.Factor * admittedLimit / _config.OriginalMaxPositionEmbeddings) - (_config.Factor - 1);
         double theta = _config.RopeTheta * Fp.Pow(stretch, (double)RotaryDim / (RotaryDim - 2));
-        return Plain(theta, RotaryDim);
+        return _stretched[admittedLimit] = Plain(theta, RotaryDim);
     }
 
     /// <summary>YaRN's attention temperature, 0.1 * mscale * ln(factor) + 1.</summary>
