@@ -30,8 +30,11 @@ public sealed record TransportOptions
 /// </summary>
 public sealed record WaitPolicy(int Pauses, int Yields)
 {
-    /// <summary>For ranks that have a core each: ~1,000 pauses are 15 to 50 us, less than a sleep and a wake-up cost.</summary>
-    public static WaitPolicy Spinning { get; } = new(1000, 8);
+    /// <summary>
+    /// For ranks that have a core each: 1,000 pauses are 15 to 50 us, about what a sleep and a wake-up cost. They do not yield: two
+    /// ranks that hand one core to each other stay on it, where a sleeper is woken on a free one.
+    /// </summary>
+    public static WaitPolicy Spinning { get; } = new(1000, 0);
 
     /// <summary>For ranks that share cores: spinning would take time from the rank that is waited for.</summary>
     public static WaitPolicy Sharing { get; } = new(30, 2);

@@ -32,7 +32,6 @@ public sealed class TransportSet
     private readonly int[] _pollIndex;
     private readonly WaitPolicy _policy;
     private readonly int _attemptPauses;
-    private readonly int _yieldLimit;
     private int _pauseLimit;
     private uint _numWaits;
 
@@ -48,8 +47,6 @@ public sealed class TransportSet
             transport.Join(this);
             _attemptPauses += transport.AttemptPauses;
         }
-        // Ranks that yield to each other share a core for good; with sockets a sleep is nearly as quick and lets them part.
-        _yieldLimit = _attemptPauses == 0 ? policy.Yields : 0;
     }
 
     private readonly record struct Goal(WaitFor What, Transport? Only, FrameKind Kind, long Ticket);
@@ -82,13 +79,12 @@ public sealed class TransportSet
     }
 
     /// <summary>
-    /// Spinning pays if the peer runs on another core now; if both share one, it only keeps the peer from running. Between sockets it
-    /// is learnt which it is: a spin in vain shortens the next one by an eighth, a spin that is rewarded restores it, and now and then
-    /// one is tried. Between rings spinning is always right: a reward comes in two microseconds.
+    /// Spinning pays if the peer runs on another core now; if both share one, it only keeps the peer from running. Which it is, is
+    /// learnt: a spin in vain shortens the next one by an eighth, a spin that is rewarded restores it, and now and then one is tried.
     /// </summary>
     private void Wait(in Goal goal, Deadline deadline, CancellationToken cancel)
     {
-        int limit = _attemptPauses == 0 || ++_numWaits % ProbeEvery == 0 ? _policy.Pauses : _pauseLimit;
+        int limit = ++_numWaits % ProbeEvery == 0 ? _policy.Pauses : _pauseLimit;
         int pauses = 0;
         int yields = 0;
         for (uint attempt = 0; !IsMet(goal); attempt++)
@@ -106,7 +102,7 @@ public sealed class TransportSet
                 pauses += 1 + _attemptPauses;
                 if (pauses >= limit) _pauseLimit -= (_pauseLimit + 7) / 8;
             }
-            else if (yields < _yieldLimit)
+            else if (yields < _policy.Yields)
             {
                 Thread.Yield();
                 yields++;
