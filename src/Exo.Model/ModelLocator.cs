@@ -15,6 +15,8 @@ public static class ModelLocator
     /// <exception cref="ModelException">Lists where it was looked for.</exception>
     public static string Find(string model)
     {
+        if (string.IsNullOrWhiteSpace(model) || model.Contains('\0', StringComparison.Ordinal))
+            throw new ModelException($"'{model.Replace('\0', '?')}': expected the name of a model, or a folder");
         var tried = new List<string>();
         foreach (string folder in Candidates(model))
         {

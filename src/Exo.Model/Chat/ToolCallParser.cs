@@ -75,13 +75,13 @@ public sealed class ToolCallParser
             return arguments switch
             {
                 null => new ToolCall(name, []),
-                JsonObject found => new ToolCall(name, (JsonObject)found.DeepClone()),
+                JsonObject found when found.Count >= 0 => new ToolCall(name, (JsonObject)found.DeepClone()), // counting finds a key that is there twice
                 _ => null,
             };
         }
-        catch (Exception e) when (e is JsonException or ArgumentException)
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
-            return null;
+            return null; // no JSON, a key twice, half a surrogate pair
         }
     }
 }
