@@ -46,7 +46,8 @@ internal sealed class ClusterArguments
 
     /// <summary>Gathers the workers, splits the model over them, and makes the engine.</summary>
     public async Task<LoadedEngine> LoadAsync(
-        ParseResult arguments, RankModel model, EngineOptions options, Action<string, int, int> report, CancellationToken cancellation)
+        ParseResult arguments, RankModel model, EngineOptions options, Func<ModelRunner, ModelRunner> watch, Action<string, int, int> report,
+        CancellationToken cancellation)
     {
         string[] addresses = arguments.GetValue(_workers)!;
         int numNodes = addresses.Length > 0 ? addresses.Length + 1 : arguments.GetValue(_nodes);
@@ -62,7 +63,7 @@ internal sealed class ClusterArguments
         {
             var progress = new LoadReport(shard => report(shard.Node, shard.Done, shard.Total));
             ClusterRunner runner = await leader.StartPlanAsync(request, progress, cancellation);
-            return new LoadedEngine(new Engine(runner, text, options), runner, owner);
+            return new LoadedEngine(new Engine(watch(runner), text, options), runner, owner);
         }
         catch
         {

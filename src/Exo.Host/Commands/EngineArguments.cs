@@ -33,9 +33,11 @@ internal sealed class EngineArguments
     /// <summary>Where the timeline is to be written, or null.</summary>
     public string? Timeline(ParseResult arguments) => _cluster.Timeline(arguments);
 
-    /// <summary>Loads the engine, showing progress on standard error.</summary>
-    public Task<LoadedEngine> LoadAsync(ParseResult arguments, EngineOptions options, CancellationToken cancellation)
+    /// <summary>Loads the engine, showing progress on standard error; <paramref name="watch"/> may put something around the runner.</summary>
+    public Task<LoadedEngine> LoadAsync(
+        ParseResult arguments, EngineOptions options, CancellationToken cancellation, Func<ModelRunner, ModelRunner>? watch = null)
     {
+        watch ??= runner => runner;
         string folder = ModelLocator.Find(arguments.GetValue(_model)!);
         int? threads = arguments.GetValue(_threads);
         options = options with
@@ -49,10 +51,18 @@ internal sealed class EngineArguments
             {
                 var cache = new CacheSize(options.ContextLength, options.MaxRunning);
                 var model = new RankModel(arguments.GetValue(_model)!, "cpu", threads ?? _cluster.ThreadsOfANode(arguments), options.Arithmetic, cache);
-                return _cluster.LoadAsync(arguments, model, options, report, cancellation);
+                return _cluster.LoadAsync(arguments, model, options, watch, report, cancellation);
             }
             var progress = new Progress(at => report(Path.GetFileName(folder), at.Done, at.Total));
-            return Task.Run(() => new LoadedEngine(Engine.Load(CpuDevice.Create(threads), folder, options, progress, cancellation)), cancellation);
+            return Task.Run(
+                () =>
+                {
+                    ModelText text = ModelText.Load(folder);
+                    var cache = new CacheSize(options.ContextLength, options.MaxRunning);
+                    var runner = LocalRunner.Load(CpuDevice.Create(threads), folder, options.Arithmetic, cache, progress, cancellation);
+                    return new LoadedEngine(new Engine(watch(runner), text, options));
+                },
+                cancellation);
         });
     }
 

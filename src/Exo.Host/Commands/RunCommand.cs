@@ -14,14 +14,17 @@ internal static class RunCommand
     {
         var prompt = new Argument<string?>("prompt") { Description = "What to answer; without it, a chat in the terminal.", Arity = ArgumentArity.ZeroOrOne };
         var system = new Option<string?>("--system") { Description = "A system message before the conversation." };
+        var logitsHash = new Option<bool>("--logits-hash") { Description = "Prints SHA-256 of each answer's token ids, and of the logits that they were sampled from." };
         var engineArguments = new EngineArguments();
         var samplingArguments = new SamplingArguments();
-        var command = new Command("run", "Answers a prompt, or chats in the terminal.") { prompt, system };
+        var command = new Command("run", "Answers a prompt, or chats in the terminal.") { prompt, system, logitsHash };
         engineArguments.AddTo(command);
         samplingArguments.AddTo(command);
         command.SetAction(async (arguments, cancellation) =>
         {
-            await using LoadedEngine loaded = await engineArguments.LoadAsync(arguments, new EngineOptions { MaxRunning = 1 }, cancellation);
+            using LogitsHash? hash = arguments.GetValue(logitsHash) ? new LogitsHash() : null;
+            await using LoadedEngine loaded = await engineArguments.LoadAsync(
+                arguments, new EngineOptions { MaxRunning = 1 }, cancellation, hash is null ? null : hash.Watch);
             Engine engine = loaded.Engine;
             var messages = new JsonArray();
             if (arguments.GetValue(system) is { } text) messages.Add(Message("system", text));
@@ -29,6 +32,7 @@ internal static class RunCommand
             if (arguments.GetValue(prompt) is { } question)
             {
                 await conversation.AskAsync(question, cancellation);
+                if (hash is not null) await Console.Error.WriteLineAsync(hash.TakeSummary());
                 if (engineArguments.Timeline(arguments) is { } path) await loaded.WriteTimelineAsync(path);
                 return 0;
             }
@@ -39,6 +43,7 @@ internal static class RunCommand
                 string? line = await Console.In.ReadLineAsync(cancellation);
                 if (string.IsNullOrWhiteSpace(line)) return 0;
                 await conversation.AskAsync(line, cancellation);
+                if (hash is not null) await Console.Error.WriteLineAsync(hash.TakeSummary());
             }
         });
         return command;
