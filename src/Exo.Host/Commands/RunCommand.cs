@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Exo.Model;
 using Exo.Model.Generation;
+using Exo.Net.Cluster;
 
 namespace Exo.Host.Commands;
 
@@ -25,25 +26,21 @@ internal static class RunCommand
             using LogitsHash? hash = arguments.GetValue(logitsHash) ? new LogitsHash() : null;
             await using LoadedEngine loaded = await engineArguments.LoadAsync(
                 arguments, new EngineOptions { MaxRunning = 1 }, cancellation, hash is null ? null : hash.Watch);
-            Engine engine = loaded.Engine;
             var messages = new JsonArray();
             if (arguments.GetValue(system) is { } text) messages.Add(Message("system", text));
-            var conversation = new Conversation(engine, messages, ids => samplingArguments.Request(arguments, ids));
-            if (arguments.GetValue(prompt) is { } question)
+            var conversation = new Conversation(loaded.Engine, messages, ids => samplingArguments.Request(arguments, ids), hash);
+            try
             {
-                await conversation.AskAsync(question, cancellation);
-                if (hash is not null) await Console.Error.WriteLineAsync(hash.TakeSummary());
+                if (arguments.GetValue(prompt) is { } question) await conversation.AskAsync(question, cancellation);
+                else await conversation.ChatAsync(cancellation);
                 if (engineArguments.Timeline(arguments) is { } path) await loaded.WriteTimelineAsync(path);
                 return 0;
             }
-            await Console.Error.WriteLineAsync("A message a line; an empty line or the end of input ends the chat.");
-            while (true)
+            catch (ClusterException e)
             {
-                await Console.Error.WriteAsync("> ");
-                string? line = await Console.In.ReadLineAsync(cancellation);
-                if (string.IsNullOrWhiteSpace(line)) return 0;
-                await conversation.AskAsync(line, cancellation);
-                if (hash is not null) await Console.Error.WriteLineAsync(hash.TakeSummary());
+                // Said before the nodes are let go: one that has stopped would be waited for first.
+                await Console.Error.WriteLineAsync($"exo: {e.Message}");
+                return 1;
             }
         });
         return command;
@@ -51,8 +48,20 @@ internal static class RunCommand
 
     private static JsonObject Message(string role, string content) => new() { ["role"] = role, ["content"] = content };
 
-    private sealed class Conversation(Engine engine, JsonArray messages, Func<int[], GenerationRequest> request)
+    private sealed class Conversation(Engine engine, JsonArray messages, Func<int[], GenerationRequest> request, LogitsHash? hash)
     {
+        public async Task ChatAsync(CancellationToken cancellation)
+        {
+            await Console.Error.WriteLineAsync("A message a line; an empty line or the end of input ends the chat.");
+            while (true)
+            {
+                await Console.Error.WriteAsync("> ");
+                string? line = await Console.In.ReadLineAsync(cancellation);
+                if (string.IsNullOrWhiteSpace(line)) return;
+                await AskAsync(line, cancellation);
+            }
+        }
+
         public async Task AskAsync(string question, CancellationToken cancellation)
         {
             messages.Add(Message("user", question));
@@ -73,6 +82,7 @@ internal static class RunCommand
             string decode = numTokens > 1 ? $", decode {(numTokens - 1) / rest:F1} tokens/s" : "";
             await Console.Error.WriteLineAsync(
                 $"first token after {toFirst:F2} s; prefill {ids.Length / toFirst:F1} tokens/s ({ids.Length} tokens){decode} ({numTokens} tokens)");
+            if (hash is not null) await Console.Error.WriteLineAsync(hash.TakeSummary());
         }
     }
 }
