@@ -41,7 +41,7 @@ internal static class MatMulBench
             _ => throw new ArgumentException($"format {format}: expected f32, f16, bf16, q8 or q4"),
         };
         using var layers = new Layers(device, model, weightFormat);
-        Console.WriteLine($"{device.Name}, hidden {model.Hidden}, {format}: {layers.Bytes / 1e6:F0} MB in {layers.NumLayers} layers and a head, loaded at {layers.SourceBytes / layers.LoadSeconds / 1e9:F2} GB/s");
+        Console.WriteLine($"{device.Name}, hidden {model.Hidden}, {format}: {layers.Bytes / 1e6:F0} MB in {layers.NumLayers} layers and a head, loaded at {layers.SourceBytes / layers.LoadSeconds / 1e9:F2} GB/s, {100 * layers.CopySeconds / layers.LoadSeconds:F0}% of a first touch and copy");
         if (tests.Contains("decode")) Decode(device, layers, model);
         if (tests.Contains("batch"))
             foreach (int tokens in new[] { 2, 4, 8, 24, 32 }) Prefill(device, layers, model, tokens);
@@ -133,6 +133,8 @@ internal static class MatMulBench
 
         public double LoadSeconds { get; private set; }
 
+        public double CopySeconds { get; private set; }
+
         public long Elements { get; }
 
         public double WholeModelBytes(Shape model) => (double)(LayerBytes * model.NumLayers) + _head.PackedBytes;
@@ -186,6 +188,7 @@ internal static class MatMulBench
             long start = Stopwatch.GetTimestamp();
             Weight weight = device.Load([source.Source], ActivationFormat.Int8, leaves);
             LoadSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+            CopySeconds += MachineLimits.MeasureCopySeconds(device, source.Source.Address, source.Source.NumRows * source.Source.RowBytes);
             SourceBytes += source.Source.NumRows * source.Source.RowBytes;
             Bytes += weight.PackedBytes;
             return weight;

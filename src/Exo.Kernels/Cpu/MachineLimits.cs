@@ -43,6 +43,31 @@ public sealed record MachineLimits(double BytesPerSecond, double FlopsPerSecond)
         return best;
     }
 
+    /// <summary>Seconds that all threads need to copy these bytes into memory that nobody has touched: what loading a weight costs at least.</summary>
+    public static unsafe double MeasureCopySeconds(CpuDevice device, nint address, nint bytes)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using var memory = new LargeBuffer(bytes);
+        var job = new CopyJob { From = (byte*)address, To = (byte*)memory.Address, Bytes = bytes };
+        device.Team.Run((int)((bytes + CopyJob.PieceBytes - 1) / CopyJob.PieceBytes), &CopyPiece, &job);
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private static unsafe void CopyPiece(void* argument, int piece, int worker)
+    {
+        var job = (CopyJob*)argument;
+        nint start = piece * CopyJob.PieceBytes, count = Math.Min(CopyJob.PieceBytes, job->Bytes - start);
+        Buffer.MemoryCopy(job->From + start, job->To + start, count, count);
+    }
+
+    private unsafe struct CopyJob
+    {
+        public const nint PieceBytes = 2 << 20;
+        public byte* From;
+        public byte* To;
+        public nint Bytes;
+    }
+
     /// <summary>Memory to measure the bandwidth with: kept between rounds, so that a round costs milliseconds.</summary>
     public sealed unsafe class MemoryProbe : IDisposable
     {

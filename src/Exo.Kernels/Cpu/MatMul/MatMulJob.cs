@@ -99,9 +99,8 @@ internal unsafe struct MatMulJob
     public readonly int PiecePositions(PackedPart* part) =>
         (int)Math.Clamp(PieceBytes / (NumStreams * part->PanelBytes), 1, Math.Max(1, part->NumPanels / NumStreams));
 
-    /// <summary>Panels of a piece of a part (several tokens): fewer where they would not occupy all threads.</summary>
-    public readonly int PiecePanels(PackedPart* part) =>
-        (int)Math.Clamp(PieceBytes / part->PanelBytes / Kernels->TilePanels * Kernels->TilePanels, Kernels->TilePanels, MaxPiecePanels);
+    /// <summary>Panels of a piece of a part (several tokens): whole pairs, fewer where they would not occupy all threads.</summary>
+    public readonly int PiecePanels(PackedPart* part) => (int)Math.Clamp(PieceBytes / part->PanelBytes / 2 * 2, 2, MaxPiecePanels);
 
     /// <summary>Pieces of one part of a product.</summary>
     public readonly int NumPieces(MatMulState* state, PackedPart* part)
