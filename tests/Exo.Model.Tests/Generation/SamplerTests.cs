@@ -1,8 +1,8 @@
+using System.Runtime.Intrinsics;
 using Exo.Kernels.Numerics;
 using Exo.Model.Generation;
 using Exo.Model.Parallel;
 using FsCheck.Xunit;
-using System.Runtime.Intrinsics;
 using Xunit;
 
 namespace Exo.Model.Tests.Generation;
