@@ -29,6 +29,7 @@ public sealed class CausalModel : IDisposable
         _context = context;
         ModelConfig config = context.Config;
         Shard shard = context.Shard;
+        var architecture = Architectures.Architecture.Of(config); // refused before anything is loaded
         var weights = new WeightScope(checkpoint, config.Quantization);
         Vocabulary = shard.Own(config.VocabSize);
         _embeddingReduction = new Reduction([.. Enumerable.Range(0, shard.Tensor.WorldSize).Select(EmbeddingLayout)]);
@@ -37,7 +38,7 @@ public sealed class CausalModel : IDisposable
         {
             if (shard.IsFirstStage) _embedding = LoadRows("model.embed_tokens");
             progress?.Report(new LoadProgress(1, numLayers + 2));
-            foreach (DecoderLayer layer in Architectures.Architecture.Of(config).CreateLayers(context, weights))
+            foreach (DecoderLayer layer in architecture.CreateLayers(context, weights))
             {
                 _layers.Add(layer);
                 cancellation.ThrowIfCancellationRequested();

@@ -51,13 +51,16 @@ public readonly struct ConfigReader
     /// <summary>The object of a key, or null.</summary>
     public ConfigReader? Object(string key) => Has(key) ? new ConfigReader(_element.GetProperty(key), $"{_where}: {key}") : null;
 
+    /// <summary>Sizes beyond this are nonsense: no model has them, and products of two stay far from overflow.</summary>
+    public const int LargestSize = 1 << 24;
+
     /// <summary>A positive integer, required unless a fallback is given.</summary>
-    public int Int(string key, int? fallback = null, int minimum = 1)
+    public int Int(string key, int? fallback = null, int minimum = 1, int maximum = LargestSize)
     {
         if (!Has(key)) return fallback ?? throw Refuse(key, "an integer", "nothing");
         JsonElement value = _element.GetProperty(key);
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < minimum)
-            throw Refuse(key, $"an integer of at least {minimum}", value.GetRawText());
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < minimum || number > maximum)
+            throw Refuse(key, $"an integer from {minimum} to {maximum}", value.GetRawText());
         return number;
     }
 

@@ -27,7 +27,7 @@ public sealed record MoeConfig
     {
         string? key = config.Has("n_routed_experts") ? "n_routed_experts" : config.Has("num_experts") ? "num_experts" : null;
         if (key is null) return null;
-        int numExperts = config.Int(key);
+        int numExperts = config.Int(key, maximum: 1 << 16);
         int perToken = config.Int("num_experts_per_tok"), groups = config.Int("n_group", 1), topkGroups = config.Int("topk_group", 1);
         if (perToken > numExperts) throw config.Refuse("num_experts_per_tok", $"at most {numExperts}", $"{perToken}");
         if (numExperts % groups != 0) throw config.Refuse("n_group", $"a divisor of {numExperts}", $"{groups}");
