@@ -25,7 +25,7 @@ public static class WorkerProgram
             return await SpawnedWorker.RunAsync(IPEndPoint.Parse(address), name, InProcessCluster.Services, input, Console.Error);
         }
         if (arguments is ["leader", var folder, var split, var nodes])
-            return await LeaderProgram.RunAsync(folder, split, int.Parse(nodes, System.Globalization.CultureInfo.InvariantCulture));
+            return await LeaderProgram.RunAsync(folder, split, int.Parse(nodes, System.Globalization.CultureInfo.InvariantCulture), Console.Out);
         await Console.Error.WriteLineAsync("this is a test assembly: dotnet test runs it");
         return 2;
     }
