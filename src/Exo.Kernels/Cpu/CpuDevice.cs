@@ -31,8 +31,8 @@ public sealed unsafe partial class CpuDevice : Device
 
     internal ThreadTeam Team { get; }
 
-    /// <summary>The best instruction set of this machine, with <paramref name="threads"/> threads or one per core.</summary>
-    public static CpuDevice Create(int? threads = null) => new(threads ?? Environment.ProcessorCount, IsaSupport.Best);
+    /// <summary>The best instruction set of this machine, with <paramref name="threads"/> threads or as many as <see cref="ThreadSweep"/> finds.</summary>
+    public static CpuDevice Create(int? threads = null) => new(threads ?? ThreadSweep.NumThreads, IsaSupport.Best);
 
     /// <inheritdoc/>
     public override Tensor LoadVector(ReadOnlySpan<float> values)

@@ -71,14 +71,14 @@ public sealed record MachineLimits(double BytesPerSecond, double FlopsPerSecond)
     /// <summary>Memory to measure the bandwidth with: kept between rounds, so that a round costs milliseconds.</summary>
     public sealed unsafe class MemoryProbe : IDisposable
     {
-        private const nint Bytes = 384 << 20;
         private readonly CpuDevice _device;
-        private readonly LargeBuffer _memory = new(Bytes);
+        private readonly LargeBuffer _memory;
 
-        /// <summary>Touches the memory.</summary>
-        public MemoryProbe(CpuDevice device)
+        /// <summary>Touches the memory: <paramref name="bytes"/> that do not fit the caches.</summary>
+        public MemoryProbe(CpuDevice device, nint bytes = 384 << 20)
         {
             _device = device;
+            _memory = new LargeBuffer(bytes);
             _memory.Clear(device.Team);
         }
 
@@ -101,8 +101,8 @@ public sealed record MachineLimits(double BytesPerSecond, double FlopsPerSecond)
         private double ReadOnce(int streams)
         {
             int numPieces = _device.NumThreads * PiecesPerThread;
-            nint pieceBytes = Bytes / streams / numPieces / 64 * 64;
-            var job = new ReadJob { Memory = (byte*)_memory.Address, StreamDistance = (Bytes / streams / 64 * 64) - 1088, PieceBytes = pieceBytes, Streams = streams };
+            nint pieceBytes = _memory.Bytes / streams / numPieces / 64 * 64;
+            var job = new ReadJob { Memory = (byte*)_memory.Address, StreamDistance = (_memory.Bytes / streams / 64 * 64) - 1088, PieceBytes = pieceBytes, Streams = streams };
             long start = Stopwatch.GetTimestamp();
             _device.Team.Run(numPieces, &ReadPiece, &job);
             return (double)pieceBytes * streams * numPieces / Stopwatch.GetElapsedTime(start).TotalSeconds;

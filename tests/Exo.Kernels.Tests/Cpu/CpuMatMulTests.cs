@@ -85,6 +85,20 @@ public sealed class CpuMatMulTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(0, 64)]
+    [InlineData(20, 0)]
+    public void Weights_without_rows_or_columns_equal_the_reference(int numRows, int numColumns)
+    {
+        using var weights = new RandomWeights(6);
+        foreach (WeightFormat format in Enum.GetValues<WeightFormat>())
+        {
+            WeightSource part = weights.Make(format, numRows, 64, 0, numColumns, 32, DType.F16, AffineKind.Asymmetric, hasRowBias: true);
+            Compare(weights, [part], ActivationFormat.Int8, null, 1);
+            Compare(weights, [part], ActivationFormat.Int8, null, 5);
+        }
+    }
+
     [Fact]
     public void An_id_outside_a_whole_table_is_refused()
     {
