@@ -16,7 +16,11 @@ var root = new RootCommand("Runs language models on the computers you own.")
 };
 try
 {
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return await root.Parse(args).InvokeAsync(new InvocationConfiguration
+    {
+        EnableDefaultExceptionHandler = false,
+        ProcessTerminationTimeout = TimeSpan.FromSeconds(10), // a step in progress, and a server's streams, end by themselves
+    });
 }
 catch (OperationCanceledException)
 {

@@ -11,28 +11,28 @@ internal static class ApiResponse
 
     public static string Text(JsonNode node) => node.ToJsonString(_json);
 
-    public static async Task WriteAsync(HttpContext http, JsonNode body, int status = StatusCodes.Status200OK)
+    public static async Task WriteAsync(HttpContext http, JsonNode body, int status = StatusCodes.Status200OK, CancellationToken cancellation = default)
     {
         http.Response.StatusCode = status;
         http.Response.ContentType = "application/json; charset=utf-8";
-        await http.Response.WriteAsync(Text(body), http.RequestAborted);
+        await http.Response.WriteAsync(Text(body), cancellation);
     }
 
     /// <summary>{error: {message, type, param, code}}.</summary>
-    public static JsonObject Error(int status, string message, string? param = null, string? code = null) => new()
+    public static JsonObject Error(ApiException refusal) => new()
     {
         ["error"] = new JsonObject
         {
-            ["message"] = message,
-            ["type"] = status switch
+            ["message"] = refusal.Message,
+            ["type"] = refusal.Status switch
             {
                 StatusCodes.Status401Unauthorized => "authentication_error",
                 StatusCodes.Status429TooManyRequests => "rate_limit_error",
                 >= 500 => "server_error",
                 _ => "invalid_request_error",
             },
-            ["param"] = param,
-            ["code"] = code,
+            ["param"] = refusal.Param,
+            ["code"] = refusal.Code,
         },
     };
 }

@@ -13,16 +13,16 @@ internal static class ApiServer
     /// <summary>Builds a server on <paramref name="endpoint"/>; a port of 0 picks a free one.</summary>
     public static WebApplication Create(Engine engine, IPEndPoint endpoint, ServerOptions options)
     {
-        if (!IPAddress.IsLoopback(endpoint.Address) && options.ApiKey is null)
-            throw new Model.ModelException($"{endpoint}: an address that others can reach needs an API key (--api-key-file)");
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = [] });
         builder.Logging.ClearProviders();
         builder.Logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
             kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
             kestrel.Listen(endpoint);
         });
@@ -30,7 +30,7 @@ internal static class ApiServer
         app.UseMiddleware<RequestLog>();
         app.UseMiddleware<ErrorHandler>();
         app.Use((http, next) => Authorize(http, next, options));
-        var chat = new ChatEndpoint(engine, options);
+        var chat = new ChatEndpoint(engine, options, app.Lifetime.ApplicationStopping);
         app.MapPost("/v1/chat/completions", (RequestDelegate)chat.HandleAsync);
         app.MapGet("/v1/models", (RequestDelegate)(http => ApiResponse.WriteAsync(http, ModelList(options))));
         app.MapGet("/v1/models/{id}", (RequestDelegate)(http => ModelById(http, options)));
@@ -54,7 +54,7 @@ internal static class ApiServer
         string id = (string)http.Request.RouteValues["id"]!;
         return id == options.ModelId
             ? ApiResponse.WriteAsync(http, ModelObject(options))
-            : throw new ApiException(StatusCodes.Status404NotFound, $"the model {id} does not exist; this server has {options.ModelId}", "model", "model_not_found");
+            : throw ApiException.NoSuchModel(id, options.ModelId);
     }
 
     private static JsonObject ModelObject(ServerOptions options) =>

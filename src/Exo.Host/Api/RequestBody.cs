@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Unicode;
 
 namespace Exo.Host.Api;
 
@@ -21,22 +20,18 @@ internal sealed class RequestBody
             if (property.Value.ValueKind != JsonValueKind.Null) _fields[property.Name] = property.Value;
     }
 
-    /// <summary>Parses a body: UTF-8, one object, no name twice, at most 64 levels deep.</summary>
+    /// <summary>Parses a body: one object of <see cref="StrictJson"/>.</summary>
     public static RequestBody Parse(ReadOnlyMemory<byte> utf8)
     {
-        if (!Utf8.IsValid(utf8.Span)) throw new ApiException(StatusCodes.Status400BadRequest, "the body is not valid UTF-8");
         try
         {
-            using JsonDocument document = JsonDocument.Parse(utf8, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 64 });
-            return new RequestBody(document.RootElement.Clone(), "");
+            return new RequestBody(StrictJson.Parse(utf8), "");
         }
         catch (JsonException e)
         {
             throw new ApiException(StatusCodes.Status400BadRequest, $"the body is not valid JSON: {e.Message}");
         }
     }
-
-    public bool Has(string name) => _fields.ContainsKey(name);
 
     /// <summary>Takes a field, or null.</summary>
     public JsonElement? Take(string name) => _fields.Remove(name, out JsonElement value) ? value : null;
@@ -84,35 +79,10 @@ internal sealed class RequestBody
         foreach (string name in _fields.Keys) throw ApiException.Unsupported(Path(name), "this field is not supported");
     }
 
-    /// <summary>A string; escapes that make no valid text are refused.</summary>
-    public static string TextOf(JsonElement value, string path)
-    {
-        if (value.ValueKind != JsonValueKind.String) throw ApiException.Bad(path, "a string", value.GetRawText());
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            throw ApiException.Bad(path, "valid text", "an unpaired surrogate");
-        }
-    }
+    /// <summary>A string.</summary>
+    public static string TextOf(JsonElement value, string path) =>
+        value.ValueKind == JsonValueKind.String ? value.GetString()! : throw ApiException.Bad(path, "a string", value.GetRawText());
 
-    /// <summary>Any JSON, for a template; refused where a string in it is no valid text.</summary>
-    public static JsonNode? NodeOf(JsonElement value, string path)
-    {
-        switch (value.ValueKind)
-        {
-            case JsonValueKind.String:
-                return JsonValue.Create(TextOf(value, path));
-            case JsonValueKind.Array:
-                return new JsonArray([.. value.EnumerateArray().Select(item => NodeOf(item, path))]);
-            case JsonValueKind.Object:
-                var output = new JsonObject();
-                foreach (JsonProperty property in value.EnumerateObject()) output[property.Name] = NodeOf(property.Value, path);
-                return output;
-            default:
-                return JsonNode.Parse(value.GetRawText());
-        }
-    }
+    /// <summary>Any JSON, for a template.</summary>
+    public static JsonNode? NodeOf(JsonElement value) => JsonNode.Parse(value.GetRawText());
 }

@@ -1,41 +1,35 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Exo.Host.Api;
 
-/// <summary>One structured line a request: path, status, time, token counts, never text of prompts or answers.</summary>
+/// <summary>What is logged of a request: never text of prompts or answers.</summary>
+internal sealed class RequestFacts
+{
+    public string? Id { get; set; }
+    public string? User { get; set; }
+    public int PromptTokens { get; set; }
+    public int CompletionTokens { get; set; }
+
+    /// <summary>How the request ended where that is not the response's status: a stream that failed, a client that left.</summary>
+    public int? Status { get; set; }
+}
+
+/// <summary>One structured line a request: path, status, time, token counts.</summary>
 internal sealed partial class RequestLog(RequestDelegate next, ILogger<RequestLog> logger)
 {
-    private const string Key = "exo.request";
-
-    private sealed class Facts
-    {
-        public string? Id { get; set; }
-        public string? User { get; set; }
-        public int PromptTokens { get; set; }
-        public int CompletionTokens { get; set; }
-    }
-
-    public static void Describe(HttpContext http, string id, int promptTokens, string? user)
-    {
-        Facts facts = Of(http);
-        (facts.Id, facts.PromptTokens, facts.User) = (id, promptTokens, user);
-    }
-
-    public static void Finish(HttpContext http, int completionTokens) => Of(http).CompletionTokens = completionTokens;
+    public static RequestFacts FactsOf(HttpContext http) => http.Features.GetRequiredFeature<RequestFacts>();
 
     public async Task InvokeAsync(HttpContext http)
     {
-        var facts = new Facts();
-        http.Items[Key] = facts;
+        var facts = new RequestFacts();
+        http.Features.Set(facts);
         long start = Stopwatch.GetTimestamp();
         await next(http);
-        int status = http.RequestAborted.IsCancellationRequested ? StatusCodes.Status499ClientClosedRequest : http.Response.StatusCode;
         LogRequest(
-            logger, http.Request.Method, http.Request.Path.Value ?? "", status, Stopwatch.GetElapsedTime(start).TotalMilliseconds, facts.Id, facts.User,
-            facts.PromptTokens, facts.CompletionTokens);
+            logger, http.Request.Method, http.Request.Path.Value ?? "", facts.Status ?? http.Response.StatusCode,
+            Stopwatch.GetElapsedTime(start).TotalMilliseconds, facts.Id, facts.User, facts.PromptTokens, facts.CompletionTokens);
     }
-
-    private static Facts Of(HttpContext http) => (Facts)http.Items[Key]!;
 
     [LoggerMessage(
         Level = LogLevel.Information,

@@ -17,4 +17,10 @@ internal sealed record ServerOptions
 
     /// <summary>Bearer token that requests must carry; null = none, which only a loopback address may have.</summary>
     public string? ApiKey { get; init; }
+
+    /// <summary>Connections at once; more are closed as they come.</summary>
+    public int MaxConnections { get; init; } = 4096;
+
+    /// <summary>Time that requests have to end when the server stops; they are told at once.</summary>
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }

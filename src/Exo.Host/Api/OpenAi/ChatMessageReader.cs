@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -72,17 +73,16 @@ internal static class ChatMessageReader
         {
             ["id"] = id,
             ["type"] = "function",
-            ["function"] = new JsonObject { ["name"] = name, ["arguments"] = ParseArguments(arguments, function.Path("arguments")) },
+            ["function"] = new JsonObject { ["name"] = name, ["arguments"] = ParseArguments(arguments) },
         };
     }
 
-    /// <summary>Arguments come as JSON in a string; templates want the object.</summary>
-    private static JsonNode ParseArguments(string arguments, string path)
+    /// <summary>Arguments come as JSON in a string; templates want the object. What is no JSON stays a string.</summary>
+    private static JsonNode ParseArguments(string arguments)
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(arguments);
-            return RequestBody.NodeOf(document.RootElement, path) ?? JsonValue.Create(arguments);
+            return RequestBody.NodeOf(StrictJson.Parse(Encoding.UTF8.GetBytes(arguments))) ?? JsonValue.Create(arguments);
         }
         catch (JsonException)
         {

@@ -13,6 +13,8 @@ internal sealed record ChatRequest
 {
     private const int MaxStops = 16;
     private const int MaxChoices = 16;
+    private const int MaxBiases = 1024;
+    private const int MaxUserLength = 256;
 
     public required string? Model { get; init; }
     public required JsonArray Messages { get; init; }
@@ -35,6 +37,8 @@ internal sealed record ChatRequest
         streamOptions?.RefuseRest();
         JsonArray? tools = ChatTools.Read(body);
         long? maxTokens = body.Integer("max_completion_tokens", 1, int.MaxValue), older = body.Integer("max_tokens", 1, int.MaxValue);
+        if (maxTokens is not null && older is not null && maxTokens != older)
+            throw ApiException.Bad("max_tokens", $"nothing, or max_completion_tokens' {maxTokens}", $"{older}");
         var request = new ChatRequest
         {
             Model = body.Text("model"),
@@ -47,7 +51,7 @@ internal sealed record ChatRequest
             MaxTokens = (int)(maxTokens ?? older ?? 0),
             Stops = ReadStops(body.Take("stop")),
             Sampling = ReadSampling(body),
-            User = body.Text("user"),
+            User = ReadUser(body),
         };
         RefuseUnsupported(body);
         body.RefuseRest();
@@ -79,6 +83,7 @@ internal sealed record ChatRequest
         var bias = new Dictionary<int, float>();
         if (field is not { } value) return bias;
         if (value.ValueKind != JsonValueKind.Object) throw ApiException.Bad("logit_bias", "an object", value.GetRawText());
+        if (value.GetPropertyCount() > MaxBiases) throw ApiException.Bad("logit_bias", $"at most {MaxBiases} tokens", $"{value.GetPropertyCount()}");
         foreach (JsonProperty property in value.EnumerateObject())
         {
             if (!int.TryParse(property.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
@@ -97,6 +102,12 @@ internal sealed record ChatRequest
         if (items.Length > MaxStops) throw ApiException.Bad("stop", $"at most {MaxStops} strings", $"{items.Length}");
         string[] stops = [.. items.Select(item => RequestBody.TextOf(item, "stop"))];
         return stops.All(stop => stop.Length > 0) ? stops : throw ApiException.Bad("stop", "strings that are not empty", "an empty one");
+    }
+
+    private static string? ReadUser(RequestBody body)
+    {
+        string? user = body.Text("user");
+        return user is null || user.Length <= MaxUserLength ? user : throw ApiException.Bad("user", $"at most {MaxUserLength} characters", $"{user.Length}");
     }
 
     /// <summary>Fields whose harmless values are accepted and whose others are refused.</summary>

@@ -37,7 +37,7 @@ internal static class ChatTools
         if (function.Text("description") is { } description) output["description"] = description;
         JsonElement? parameters = function.Take("parameters");
         if (parameters is { ValueKind: not JsonValueKind.Object } wrong) throw ApiException.Bad(function.Path("parameters"), "an object", wrong.GetRawText());
-        output["parameters"] = parameters is { } schema ? RequestBody.NodeOf(schema, function.Path("parameters")) : new JsonObject();
+        output["parameters"] = parameters is { } schema ? RequestBody.NodeOf(schema) : new JsonObject();
         if (function.Flag("strict")) throw ApiException.Unsupported(function.Path("strict"), "arguments are not constrained to the schema");
         function.RefuseRest();
         return new JsonObject { ["type"] = "function", ["function"] = output };

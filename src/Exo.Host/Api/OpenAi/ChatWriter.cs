@@ -24,18 +24,10 @@ internal sealed class ChatWriter(string model, Tokenizer tokenizer)
     }
 
     /// <summary>A piece of a streamed answer.</summary>
-    public JsonObject Chunk(int index, JsonObject delta, string? finishReason = null, JsonNode? logprobs = null)
-    {
-        JsonObject output = Head("chat.completion.chunk");
-        output["choices"] = new JsonArray(new JsonObject
-        {
-            ["index"] = index,
-            ["delta"] = delta,
-            ["logprobs"] = logprobs,
-            ["finish_reason"] = finishReason,
-        });
-        return output;
-    }
+    public JsonObject Chunk(ChatChoice choice, JsonObject delta, JsonObject? logprobs = null) => Chunk(choice.Index, delta, null, logprobs);
+
+    /// <summary>The last piece of a streamed answer.</summary>
+    public JsonObject FinishChunk(ChatChoice choice) => Chunk(choice.Index, [], choice.FinishReason, null);
 
     /// <summary>The piece that carries the usage, after all others.</summary>
     public JsonObject UsageChunk(int promptTokens, int completionTokens)
@@ -58,14 +50,34 @@ internal sealed class ChatWriter(string model, Tokenizer tokenizer)
         ["refusal"] = null,
     };
 
-    /// <summary>The calls as OpenAI writes them: arguments are JSON in a string.</summary>
-    public static JsonArray ToolCalls(IEnumerable<ToolCall> calls) => new([.. calls.Select((call, index) => (JsonNode)new JsonObject
+    /// <summary>The calls of a streamed answer, each in one piece.</summary>
+    public static JsonArray ToolCallDeltas(IReadOnlyList<ToolCall> calls)
     {
-        ["index"] = index,
+        JsonArray output = ToolCalls(calls);
+        for (int i = 0; i < output.Count; i++) output[i]!["index"] = i;
+        return output;
+    }
+
+    /// <summary>The calls as OpenAI writes them: arguments are JSON in a string.</summary>
+    private static JsonArray ToolCalls(IReadOnlyList<ToolCall> calls) => new([.. calls.Select(call => (JsonNode)new JsonObject
+    {
         ["id"] = $"call_{Guid.NewGuid():N}",
         ["type"] = "function",
-        ["function"] = new JsonObject { ["name"] = call.Name, ["arguments"] = call.Arguments.ToJsonString() },
+        ["function"] = new JsonObject { ["name"] = call.Name, ["arguments"] = ApiResponse.Text(call.Arguments) },
     })]);
+
+    private JsonObject Chunk(int index, JsonObject delta, string? finishReason, JsonObject? logprobs)
+    {
+        JsonObject output = Head("chat.completion.chunk");
+        output["choices"] = new JsonArray(new JsonObject
+        {
+            ["index"] = index,
+            ["delta"] = delta,
+            ["logprobs"] = logprobs,
+            ["finish_reason"] = finishReason,
+        });
+        return output;
+    }
 
     private static JsonObject Usage(int promptTokens, int completionTokens) => new()
     {
@@ -99,18 +111,15 @@ internal sealed class ChatWriter(string model, Tokenizer tokenizer)
         };
     }
 
+    /// <summary>A token may be a part of a character: its bytes say all, its text what can be shown.</summary>
     private JsonObject Logprob(int id, double logprob)
     {
-        string text = tokenizer.Decode([id]);
-        bool isPart = text.Contains('\uFFFD');
+        byte[] bytes = tokenizer.BytesOf(id);
         return new JsonObject
         {
-            ["token"] = text,
+            ["token"] = Encoding.UTF8.GetString(bytes),
             ["logprob"] = logprob,
-            ["bytes"] = isPart ? null : new JsonArray([.. Encoding.UTF8.GetBytes(text).Select(b => (JsonNode)(int)b)]),
+            ["bytes"] = new JsonArray([.. bytes.Select(value => (JsonNode)(int)value)]),
         };
     }
 }
-
-/// <summary>One finished answer to a request. Tokens are kept where log probabilities are wanted.</summary>
-internal sealed record ChatChoice(int Index, string Text, IReadOnlyList<ToolCall> ToolCalls, IReadOnlyList<GeneratedToken>? Tokens, string FinishReason);

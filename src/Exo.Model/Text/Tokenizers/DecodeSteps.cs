@@ -162,7 +162,8 @@ internal sealed class ByteFallbackStep(DecodeStep next) : WholeTokenStep(next)
             Pass("\uFFFD");
     }
 
-    private static bool TryReadByte(string token, out byte value)
+    /// <summary>Reads a byte token, such as &lt;0xE4&gt;.</summary>
+    internal static bool TryReadByte(string token, out byte value)
     {
         value = 0;
         return token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Exo.Model.Text;
@@ -35,7 +36,14 @@ public sealed class Tokenizer
 
     private readonly TokenizerParts _parts;
 
-    internal Tokenizer(TokenizerParts parts) => _parts = parts;
+    private readonly bool _readsByteAlphabet, _readsByteTokens;
+
+    internal Tokenizer(TokenizerParts parts)
+    {
+        _parts = parts;
+        _readsByteAlphabet = DecodeToken("\u0120") == " ";
+        _readsByteTokens = DecodeToken("<0x41>") == "A";
+    }
 
     /// <summary>One more than the highest id, added tokens included.</summary>
     public int VocabSize => _parts.TokenOfId.Length;
@@ -97,6 +105,23 @@ public sealed class Tokenizer
         return detokenizer.Flush();
     }
 
+    /// <summary>
+    /// The bytes that a token adds to a text, also where they are only a part of a character; none where no token has the id.
+    /// </summary>
+    public byte[] BytesOf(int id)
+    {
+        if (TextOf(id) is not { } token) return [];
+        if (_readsByteAlphabet)
+        {
+            var bytes = new List<byte>();
+            ByteAlphabet.Read(token, bytes);
+            return [.. bytes];
+        }
+        if (_readsByteTokens && ByteFallbackStep.TryReadByte(token, out byte value)) return [value];
+        // Decoders may strip the space of a text's first token: the second one keeps it.
+        return Encoding.UTF8.GetBytes(Decode([id, id])[Decode([id]).Length..]);
+    }
+
     /// <summary>A decoder for ids that come one by one.</summary>
     public StreamingDetokenizer CreateDetokenizer(SpecialTokens special = SpecialTokens.Skip) => new(this, special, _parts.Decoder);
 
@@ -112,6 +137,16 @@ public sealed class Tokenizer
 
     /// <summary>What decoding takes for an id, before the decoder's steps; null where no token has the id.</summary>
     internal string? TextOf(int id) => (uint)id < (uint)_parts.TextOfId.Length ? _parts.TextOfId[id] : null;
+
+    private string DecodeToken(string token)
+    {
+        var sink = new TextSink();
+        DecodeStep steps = _parts.Decoder(sink);
+        steps.Write(token);
+        steps.EndToken();
+        steps.Finish();
+        return sink.Take();
+    }
 
     private void EncodeText(string text, List<int> ids)
     {
