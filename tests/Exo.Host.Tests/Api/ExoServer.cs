@@ -4,6 +4,9 @@ using System.Text.Json;
 using Exo.Testing;
 using Xunit;
 
+// Servers would take each other's cores.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
+
 namespace Exo.Host.Tests.Api;
 
 /// <summary>The real `exo serve` as a process of its own, on a free port, with the bundled model; its log is kept.</summary>
@@ -92,7 +95,7 @@ public sealed class ExoServer : IAsyncDisposable
     }
 }
 
-/// <summary>One server for all tests of a class.</summary>
+/// <summary>One server for all tests of a class, or of a collection.</summary>
 public abstract class ServerFixture(params string[] arguments) : IAsyncLifetime
 {
     public ExoServer Server { get; private set; } = null!;
@@ -101,3 +104,7 @@ public abstract class ServerFixture(params string[] arguments) : IAsyncLifetime
 
     public async Task DisposeAsync() => await Server.DisposeAsync();
 }
+
+/// <summary>The server of most tests: its context is small, so that no answer takes long.</summary>
+[CollectionDefinition(nameof(DefaultServer))]
+public sealed class DefaultServer() : ServerFixture("--context", "256"), ICollectionFixture<DefaultServer>;

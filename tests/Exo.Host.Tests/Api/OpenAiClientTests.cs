@@ -8,11 +8,9 @@ using Xunit;
 
 namespace Exo.Host.Tests.Api;
 
-/// <summary>A server with the settings that come by default.</summary>
-public sealed class DefaultServer() : ServerFixture("--context", "1024");
-
 /// <summary>The API as the `OpenAI` NuGet client sees it.</summary>
-public class OpenAiClientTests(DefaultServer fixture) : IClassFixture<DefaultServer>
+[Collection(nameof(DefaultServer))]
+public class OpenAiClientTests(DefaultServer fixture)
 {
     private static readonly ChatMessage[] _question = [new SystemChatMessage("You answer in one sentence."), new UserChatMessage("Name three colours.")];
 
