@@ -14,6 +14,9 @@ public sealed class ExoServer : IAsyncDisposable
 {
     public const string Model = "smollm2-135m-instruct";
 
+    /// <summary>A `logit_bias` that keeps the end token out of reach: such an answer goes on until the context is full.</summary>
+    public static readonly IReadOnlyDictionary<int, int> Endless = new Dictionary<int, int> { [2] = -100 };
+
     private static readonly TimeSpan _timeout = TimeSpan.FromMinutes(1);
 
     private readonly List<string> _log = [];
@@ -23,9 +26,12 @@ public sealed class ExoServer : IAsyncDisposable
 
     public Process Process { get; }
 
-    public HttpClient Http { get; } = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = _timeout };
+    public HttpClient Http { get; } = CreateClient();
 
     public Uri Address => Http.BaseAddress!;
+
+    /// <summary>A client that leaves at once: by default .NET's reads on for two seconds.</summary>
+    public static HttpClient CreateClient() => new(new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero }) { Timeout = _timeout };
 
     public static async Task<ExoServer> StartAsync(params string[] arguments)
     {

@@ -12,7 +12,7 @@ public class ShutdownTests
     public async Task Signal_ends_running_streams_with_an_error_event_and_the_process_with_status_0(string signal)
     {
         await using ExoServer server = await ExoServer.StartAsync();
-        object body = new { messages = new[] { new { role = "user", content = "Count from 1 to 1000." } }, stream = true, temperature = 0, n = 2 };
+        object body = new { messages = new[] { new { role = "user", content = "Count from 1 to 1000." } }, stream = true, temperature = 0, n = 2, logit_bias = ExoServer.Endless };
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions") { Content = System.Net.Http.Json.JsonContent.Create(body) };
         using HttpResponseMessage response = await server.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         Task<string> rest = response.Content.ReadAsStringAsync();
