@@ -116,16 +116,19 @@ public sealed class ClusterLeader(ControlOptions control, NodeServices services)
                 LinkRole.Dialer)))];
         await Task.WhenAll(
         [
-            BlockingWork.RunAsync(() => own.Connect(links[0], peers, either.Token)),
+            BlockingWork.RunAsync(() => own.Connect(links[0], peers, RanksOnHostOf(0), either.Token)),
             .. workers.Select((worker, i) => worker.ConnectAsync(
                 new PlanConnections
                 {
                     Epoch = epoch,
                     Links = links[i + 1],
+                    NumRanksOnHost = RanksOnHostOf(i + 1),
                     LeaderHeartbeatAddress = SeenFrom(worker, promises[0].HeartbeatAddress),
                     LeaderRandom = own.Random,
                 }, either.Token)),
         ]);
+
+        int RanksOnHostOf(int rank) => promises.Count(promise => promise.HostId == promises[rank].HostId);
 
         foreach (var worker in workers)
             worker.Loading = progress;

@@ -106,6 +106,9 @@ public sealed record PlanConnections
     /// <summary>One entry a peer.</summary>
     public required LinkOrder[] Links { get; init; }
 
+    /// <summary>Ranks of the plan that share this rank's host, itself included: they share its cores.</summary>
+    public required int NumRanksOnHost { get; init; }
+
     /// <summary>Where the leader takes heartbeats.</summary>
     public required string LeaderHeartbeatAddress { get; init; }
 

@@ -60,7 +60,7 @@ internal sealed class WorkerSession(ControlConnection leader, NodeServices servi
         byte[] secret = leader.DeriveDataSecret(HeartbeatPurpose(rank.Offer));
         var cipher = LinkCipher.Derive(secret, connections.LeaderRandom, rank.Random, LinkRole.Listener);
         var peer = new HeartbeatPeer(0, rank.Offer.NodeNames[0], IPEndPoint.Parse(connections.LeaderHeartbeatAddress), cipher);
-        rank.Connect(connections.Links, [peer], rank.Watch.Failed);
+        rank.Connect(connections.Links, [peer], connections.NumRanksOnHost, rank.Watch.Failed);
         return true;
     });
 
