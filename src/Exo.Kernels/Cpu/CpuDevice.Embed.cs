@@ -18,7 +18,14 @@ public sealed unsafe partial class CpuDevice
         }
         fixed (int* firstToken = ids)
         {
-            var job = new EmbedJob { Weight = weight, FirstId = firstId, Ids = firstToken, Output = output.Pointer, OutputStride = output.RowStride };
+            var job = new EmbedJob
+            {
+                Weight = weight,
+                FirstId = firstId,
+                Ids = firstToken,
+                Output = output.Pointer,
+                OutputStride = output.RowStride
+            };
             Team.Run(ids.Length, &EmbedPiece, &job);
         }
     }
@@ -60,7 +67,9 @@ public sealed unsafe partial class CpuDevice
         {
             byte* header = panel + part->Blocks[2 * block], quants = panel + part->Blocks[(2 * block) + 1] + (4 * lane);
             float scale = Headers.Load(header, lane, part->ScaleType);
-            float bias = part->HasBiases == 0 ? 0f : MathF.FusedMultiplyAdd(half, scale, Headers.Load(header, PackedWeight.PanelRows + lane, part->ScaleType));
+            float bias = part->HasBiases == 0
+                ? 0f
+                : MathF.FusedMultiplyAdd(half, scale, Headers.Load(header, PackedWeight.PanelRows + lane, part->ScaleType));
             int start = weight->Plan.BlockColumns[block], count = weight->Plan.BlockColumns[block + 1] - start;
             for (int c = 0; c < count; c++)
             {

@@ -62,7 +62,8 @@ public sealed unsafe partial class CpuDevice
     private static bool SharesActivations(MatMulState* a, MatMulState* b)
     {
         if (a->X != b->X || a->XStride != b->XStride || a->NumTokens != b->NumTokens) return false;
-        if (a->Weight->HasInteger != b->Weight->HasInteger || a->Weight->HasFloat != b->Weight->HasFloat || a->Weight->HasInt8 != b->Weight->HasInt8) return false;
+        if (a->Weight->HasInteger != b->Weight->HasInteger || a->Weight->HasFloat != b->Weight->HasFloat) return false;
+        if (a->Weight->HasInt8 != b->Weight->HasInt8) return false;
         ColumnPlan* p = &a->Weight->Plan, q = &b->Weight->Plan;
         return a->Weight->NumColumns == b->Weight->NumColumns && p->NumBlocks == q->NumBlocks
             && new ReadOnlySpan<int>(p->BlockColumns, p->NumBlocks).SequenceEqual(new ReadOnlySpan<int>(q->BlockColumns, q->NumBlocks));
@@ -125,7 +126,8 @@ public sealed unsafe partial class CpuDevice
 
     private nint Place(MatMulState* state, byte* memory, nint offset)
     {
-        nint tokens = MatMulJob.CeilDivide(state->NumTokens, _kernels.TileRows) * _kernels.TileRows, blocks = tokens * state->Weight->Plan.NumBlocks;
+        nint tokens = MatMulJob.CeilDivide(state->NumTokens, _kernels.TileRows) * _kernels.TileRows,
+            blocks = tokens * state->Weight->Plan.NumBlocks;
         if (state->Weight->HasFloat && state->NumTokens > 1)
         {
             state->Tiles = (float*)(memory + offset);

@@ -15,7 +15,8 @@ internal static unsafe class FmaProbe
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run128(void* kept, int piece, int worker)
     {
-        Vector128<float> x = Vector128.Create(0.5f), a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
+        Vector128<float> x = Vector128.Create(0.5f), a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x,
+            a10 = x, a11 = x;
         for (int i = 0; i < Rounds; i++)
         {
             a0 = Vector128.FusedMultiplyAdd(x, x, a0);
@@ -37,7 +38,8 @@ internal static unsafe class FmaProbe
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run256(void* kept, int piece, int worker)
     {
-        Vector256<float> x = Vector256.Create(0.5f), a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
+        Vector256<float> x = Vector256.Create(0.5f), a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x,
+            a10 = x, a11 = x;
         for (int i = 0; i < Rounds; i++)
         {
             a0 = Vector256.FusedMultiplyAdd(x, x, a0);
@@ -59,7 +61,8 @@ internal static unsafe class FmaProbe
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run512(void* kept, int piece, int worker)
     {
-        Vector512<float> x = Vector512.Create(0.5f), a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x, a10 = x, a11 = x;
+        Vector512<float> x = Vector512.Create(0.5f), a0 = x, a1 = x, a2 = x, a3 = x, a4 = x, a5 = x, a6 = x, a7 = x, a8 = x, a9 = x,
+            a10 = x, a11 = x;
         for (int i = 0; i < Rounds; i++)
         {
             a0 = Vector512.FusedMultiplyAdd(x, x, a0);

@@ -102,7 +102,13 @@ public sealed record MachineLimits(double BytesPerSecond, double FlopsPerSecond)
         {
             int numPieces = _device.NumThreads * PiecesPerThread;
             nint pieceBytes = _memory.Bytes / streams / numPieces / 64 * 64;
-            var job = new ReadJob { Memory = (byte*)_memory.Address, StreamDistance = (_memory.Bytes / streams / 64 * 64) - 1088, PieceBytes = pieceBytes, Streams = streams };
+            var job = new ReadJob
+            {
+                Memory = (byte*)_memory.Address,
+                StreamDistance = (_memory.Bytes / streams / 64 * 64) - 1088,
+                PieceBytes = pieceBytes,
+                Streams = streams,
+            };
             long start = Stopwatch.GetTimestamp();
             _device.Team.Run(numPieces, &ReadPiece, &job);
             return (double)pieceBytes * streams * numPieces / Stopwatch.GetElapsedTime(start).TotalSeconds;

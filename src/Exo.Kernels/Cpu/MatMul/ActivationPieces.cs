@@ -49,7 +49,8 @@ internal static unsafe class ActivationPieces
                 sbyte* quants = state->Quants + (index * ColumnPlan.BlockSize);
                 if (count < ColumnPlan.BlockSize || first + r >= end) new Span<sbyte>(quants, ColumnPlan.BlockSize).Clear();
                 int sum = 0;
-                state->Scales[index] = first + r >= end ? 0f : Int8Blocks.Quantize(state->X + ((nint)(first + r) * state->XStride) + start, count, quants, out sum);
+                float* x = state->X + ((nint)(first + r) * state->XStride) + start;
+                state->Scales[index] = first + r >= end ? 0f : Int8Blocks.Quantize(x, count, quants, out sum);
                 state->Sums[index] = sum;
                 if (state->Wide != null) IntUnpacker.Widen(quants, state->Wide + (index * ColumnPlan.BlockSize));
             }
@@ -65,9 +66,14 @@ internal static unsafe class ActivationPieces
         int r = 0;
         for (; r + 4 <= Math.Min(rows, end - first); r += 4)
         {
-            float* a = state->X + ((nint)(first + r) * state->XStride), b = a + state->XStride, c = b + state->XStride, d = c + state->XStride;
+            float* a = state->X + ((nint)(first + r) * state->XStride), b = a + state->XStride, c = b + state->XStride,
+                d = c + state->XStride;
             for (nint k = 0; k < whole; k += 4) RowTransposer.Turn(a + k, b + k, c + k, d + k, to + (k * rows) + r, rows);
-            for (nint k = whole; k < numColumns; k++) (to[(k * rows) + r], to[(k * rows) + r + 1], to[(k * rows) + r + 2], to[(k * rows) + r + 3]) = (a[k], b[k], c[k], d[k]);
+            for (nint k = whole; k < numColumns; k++)
+            {
+                float* column = to + (k * rows) + r;
+                (column[0], column[1], column[2], column[3]) = (a[k], b[k], c[k], d[k]);
+            }
         }
         for (; r < rows; r++)
         {

@@ -122,7 +122,8 @@ internal static unsafe class AffinePacker
             byte* to = job->Part->Panel(panel) + header;
             nint index = ((nint)panel * PackedWeight.PanelRows * job->GroupsPerRow) + group;
             CopyHeader(job, job->Scales, index, numRows, to);
-            if (job->Part->HasBiases != 0) CopyHeader(job, job->Biases, index, numRows, to + (PackedWeight.PanelRows * job->Part->ScaleType.Bytes()));
+            if (job->Part->HasBiases != 0) CopyHeader(job, job->Biases, index, numRows,
+                to + (PackedWeight.PanelRows * job->Part->ScaleType.Bytes()));
         }
     }
 
@@ -162,7 +163,8 @@ internal static unsafe class AffinePacker
         nint i = 0;
         for (; job->ScaleType != DType.F32 && i + 8 <= count; i += 8)
         {
-            Vector256<float> scales = Headers.Load256(job->Scales, index + i, job->ScaleType), biases = Headers.Load256(job->Biases, index + i, job->ScaleType);
+            Vector256<float> scales = Headers.Load256(job->Scales, index + i, job->ScaleType);
+            Vector256<float> biases = Headers.Load256(job->Biases, index + i, job->ScaleType);
             if (Vector256.FusedMultiplyAdd(Vector256.Create(half), scales, biases) != Vector256<float>.Zero) flags |= BiasFlag;
         }
         for (; i < count; i++)

@@ -9,7 +9,8 @@ internal sealed unsafe class CpuWeight : Weight
 
     /// <summary>Takes ownership of the buffers that <paramref name="parts"/> and <paramref name="plan"/> point into.</summary>
     public CpuWeight(
-        int numRows, int numColumns, int startColumn, Leaves? leaves, PackedPart[] parts, ColumnPlan plan, NativeBuffer planMemory, IDisposable[] memory)
+        int numRows, int numColumns, int startColumn, Leaves? leaves, PackedPart[] parts, ColumnPlan plan, NativeBuffer planMemory,
+            IDisposable[] memory)
         : base(numRows, numColumns, startColumn, leaves)
     {
         _planMemory = planMemory;

@@ -41,7 +41,8 @@ internal static unsafe class FloatTiles128
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Load(float* sums, ref Vector128<float> s0, ref Vector128<float> s1, ref Vector128<float> s2, ref Vector128<float> s3)
+    private static void Load(float* sums, ref Vector128<float> s0, ref Vector128<float> s1, ref Vector128<float> s2,
+        ref Vector128<float> s3)
     {
         s0 = Vector128.Load(sums);
         s1 = Vector128.Load(sums + 4);
@@ -51,7 +52,8 @@ internal static unsafe class FloatTiles128
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Step(
-        float x, Vector128<float> w0, Vector128<float> w1, Vector128<float> w2, Vector128<float> w3, ref Vector128<float> s0, ref Vector128<float> s1, ref Vector128<float> s2, ref Vector128<float> s3)
+        float x, Vector128<float> w0, Vector128<float> w1, Vector128<float> w2, Vector128<float> w3, ref Vector128<float> s0,
+            ref Vector128<float> s1, ref Vector128<float> s2, ref Vector128<float> s3)
     {
         Vector128<float> xk = Vector128.Create(x);
         s0 = Vector128.FusedMultiplyAdd(xk, w0, s0);

@@ -33,7 +33,8 @@ internal static unsafe class IntDirect256
                 if (TRows.Count > 2) Step<TTile>(x + at + (2 * rowBytes), half, v0, v1, w0, w1, ref c0, ref c1);
                 if (TRows.Count > 3) Step<TTile>(x + at + (3 * rowBytes), half, v0, v1, w0, w1, ref d0, ref d1);
             }
-            Vector256<float> scale0 = Headers.Load256(header, 0, tile->Part->ScaleType), scale1 = Headers.Load256(header, 8, tile->Part->ScaleType);
+            Vector256<float> scale0 = Headers.Load256(header, 0, tile->Part->ScaleType), scale1 = Headers.Load256(header, 8,
+                tile->Part->ScaleType);
             Vector256<float> bias0 = default, bias1 = default;
             if (tile->HasBiases != 0)
             {
@@ -49,7 +50,8 @@ internal static unsafe class IntDirect256
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step<TTile>(byte* x, nint half, Vector256<short> v0, Vector256<short> v1, Vector256<short> w0, Vector256<short> w1, ref Vector256<short> s0, ref Vector256<short> s1)
+    private static void Step<TTile>(byte* x, nint half, Vector256<short> v0, Vector256<short> v1, Vector256<short> w0,
+        Vector256<short> w1, ref Vector256<short> s0, ref Vector256<short> s1)
         where TTile : struct, IIntTile
     {
         Vector256<int> xs = Vector256.Create(*(int*)x);
@@ -62,7 +64,8 @@ internal static unsafe class IntDirect256
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish<TTile>(
-        IntTile* tile, nint index, int row, Vector256<short> s0, Vector256<short> s1, Vector256<float> scale0, Vector256<float> scale1, Vector256<float> bias0, Vector256<float> bias1)
+        IntTile* tile, nint index, int row, Vector256<short> s0, Vector256<short> s1, Vector256<float> scale0,
+            Vector256<float> scale1, Vector256<float> bias0, Vector256<float> bias1)
         where TTile : struct, IIntTile
     {
         float* sums = tile->Sums + (row * PackedWeight.PanelRows);

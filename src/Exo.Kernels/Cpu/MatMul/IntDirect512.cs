@@ -41,7 +41,8 @@ internal static unsafe class IntDirect512
                 if (TRows.Count > 6) Step<TTile>(x + at + (6 * rowBytes), half, v0, v1, w0, w1, ref g0, ref g1);
                 if (TRows.Count > 7) Step<TTile>(x + at + (7 * rowBytes), half, v0, v1, w0, w1, ref h0, ref h1);
             }
-            Vector512<float> scale0 = Headers.Load512(header, 0, tile->Part->ScaleType), scale1 = Headers.Load512(header + panelStep, 0, tile->Part->ScaleType);
+            Vector512<float> scale0 = Headers.Load512(header, 0, tile->Part->ScaleType),
+                scale1 = Headers.Load512(header + panelStep, 0, tile->Part->ScaleType);
             Vector512<float> bias0 = default, bias1 = default;
             if (tile->HasBiases != 0)
             {
@@ -61,7 +62,8 @@ internal static unsafe class IntDirect512
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step<TTile>(byte* x, nint half, Vector512<short> v0, Vector512<short> v1, Vector512<short> w0, Vector512<short> w1, ref Vector512<short> s0, ref Vector512<short> s1)
+    private static void Step<TTile>(byte* x, nint half, Vector512<short> v0, Vector512<short> v1, Vector512<short> w0,
+        Vector512<short> w1, ref Vector512<short> s0, ref Vector512<short> s1)
         where TTile : struct, IIntTile
     {
         Vector512<int> xs = Vector512.Create(*(int*)x);
@@ -74,7 +76,8 @@ internal static unsafe class IntDirect512
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish<TTile>(
-        IntTile* tile, nint index, int row, Vector512<short> s0, Vector512<short> s1, Vector512<float> scale0, Vector512<float> scale1, Vector512<float> bias0, Vector512<float> bias1)
+        IntTile* tile, nint index, int row, Vector512<short> s0, Vector512<short> s1, Vector512<float> scale0,
+            Vector512<float> scale1, Vector512<float> bias0, Vector512<float> bias1)
         where TTile : struct, IIntTile
     {
         float* sums = tile->Sums + (row * PackedWeight.PanelRows);
@@ -87,7 +90,8 @@ internal static unsafe class IntDirect512
             dot1 -= offset;
         }
         Vector512<float> sum0 = Vector512.FusedMultiplyAdd(xScale * scale0, Vector512.ConvertToSingle(dot0), Vector512.Load(sums));
-        Vector512<float> sum1 = Vector512.FusedMultiplyAdd(xScale * scale1, Vector512.ConvertToSingle(dot1), Vector512.Load(sums + tile->SumsStep));
+        Vector512<float> sum1 = Vector512.FusedMultiplyAdd(xScale * scale1, Vector512.ConvertToSingle(dot1),
+            Vector512.Load(sums + tile->SumsStep));
         if (tile->HasBiases != 0)
         {
             Vector512<float> sumOfX = Vector512.Create((float)tile->XSums[index]);

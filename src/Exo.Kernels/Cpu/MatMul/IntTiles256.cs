@@ -27,7 +27,8 @@ internal static unsafe class IntTiles256
             Vector256<short> f0 = default, f1 = default;
             for (nint at = 0; at < rowBytes; at += 4)
             {
-                Vector256<short> w0 = Vector256.Load((short*)(weights + (16 * at))), w1 = Vector256.Load((short*)(weights + 32 + (16 * at)));
+                Vector256<short> w0 = Vector256.Load((short*)(weights + (16 * at))),
+                    w1 = Vector256.Load((short*)(weights + 32 + (16 * at)));
                 Step<TTile>(x + at, w0, w1, ref a0, ref a1);
                 if (TRows.Count > 1) Step<TTile>(x + at + rowBytes, w0, w1, ref b0, ref b1);
                 if (TRows.Count > 2) Step<TTile>(x + at + (2 * rowBytes), w0, w1, ref c0, ref c1);
@@ -67,8 +68,10 @@ internal static unsafe class IntTiles256
             dot0 -= offset;
             dot1 -= offset;
         }
-        Vector256<float> sum0 = Vector256.FusedMultiplyAdd(xScale * Vector256.Load(headers), Vector256.ConvertToSingle(dot0), Vector256.Load(sums));
-        Vector256<float> sum1 = Vector256.FusedMultiplyAdd(xScale * Vector256.Load(headers + 8), Vector256.ConvertToSingle(dot1), Vector256.Load(sums + 8));
+        Vector256<float> sum0 = Vector256.FusedMultiplyAdd(xScale * Vector256.Load(headers), Vector256.ConvertToSingle(dot0),
+            Vector256.Load(sums));
+        Vector256<float> sum1 = Vector256.FusedMultiplyAdd(xScale * Vector256.Load(headers + 8), Vector256.ConvertToSingle(dot1),
+            Vector256.Load(sums + 8));
         if (tile->HasBiases != 0)
         {
             Vector256<float> sumOfX = Vector256.Create((float)tile->XSums[index]);

@@ -33,7 +33,8 @@ internal static unsafe class IntTiles512
             Vector512<short> l0 = default, l1 = default;
             for (nint at = 0; at < rowBytes; at += 4)
             {
-                Vector512<short> w0 = Vector512.Load((short*)(weights + (16 * at))), w1 = Vector512.Load((short*)(weights + weightStep + (16 * at)));
+                Vector512<short> w0 = Vector512.Load((short*)(weights + (16 * at))),
+                    w1 = Vector512.Load((short*)(weights + weightStep + (16 * at)));
                 Step<TTile>(x + at, w0, w1, ref a0, ref a1);
                 if (TRows.Count > 1) Step<TTile>(x + at + rowBytes, w0, w1, ref b0, ref b1);
                 if (TRows.Count > 2) Step<TTile>(x + at + (2 * rowBytes), w0, w1, ref c0, ref c1);
@@ -85,8 +86,10 @@ internal static unsafe class IntTiles512
             dot0 -= offset;
             dot1 -= offset;
         }
-        Vector512<float> sum0 = Vector512.FusedMultiplyAdd(xScale * Vector512.Load(headers), Vector512.ConvertToSingle(dot0), Vector512.Load(sums));
-        Vector512<float> sum1 = Vector512.FusedMultiplyAdd(xScale * Vector512.Load(headers + tile->HeaderStep), Vector512.ConvertToSingle(dot1), Vector512.Load(sums + tile->SumsStep));
+        Vector512<float> sum0 = Vector512.FusedMultiplyAdd(xScale * Vector512.Load(headers), Vector512.ConvertToSingle(dot0),
+            Vector512.Load(sums));
+        Vector512<float> sum1 = Vector512.FusedMultiplyAdd(xScale * Vector512.Load(headers + tile->HeaderStep),
+            Vector512.ConvertToSingle(dot1), Vector512.Load(sums + tile->SumsStep));
         if (tile->HasBiases != 0)
         {
             Vector512<float> sumOfX = Vector512.Create((float)tile->XSums[index]);

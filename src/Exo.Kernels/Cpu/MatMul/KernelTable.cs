@@ -109,9 +109,12 @@ internal unsafe struct KernelTable
         SetUnpack(PanelFormat.BF16, &PanelUnpacker.Unpack128<BF16Panel>);
         SetIntegers(PanelFormat.Int8, &IntStreams.Add128<Int8Panel>);
         SetIntegers(PanelFormat.Int4, &IntStreams.Add128<Int4Panel>);
-        SetTile(1, &FloatTiles128.Multiply<F32Panel, Rows1>, &FloatTiles128.Multiply<F16Panel, Rows1>, &FloatTiles128.Multiply<BF16Panel, Rows1>);
-        SetTile(2, &FloatTiles128.Multiply<F32Panel, Rows2>, &FloatTiles128.Multiply<F16Panel, Rows2>, &FloatTiles128.Multiply<BF16Panel, Rows2>);
-        SetTile(4, &FloatTiles128.Multiply<F32Panel, Rows4>, &FloatTiles128.Multiply<F16Panel, Rows4>, &FloatTiles128.Multiply<BF16Panel, Rows4>);
+        SetTile(1, &FloatTiles128.Multiply<F32Panel, Rows1>, &FloatTiles128.Multiply<F16Panel, Rows1>,
+            &FloatTiles128.Multiply<BF16Panel, Rows1>);
+        SetTile(2, &FloatTiles128.Multiply<F32Panel, Rows2>, &FloatTiles128.Multiply<F16Panel, Rows2>,
+            &FloatTiles128.Multiply<BF16Panel, Rows2>);
+        SetTile(4, &FloatTiles128.Multiply<F32Panel, Rows4>, &FloatTiles128.Multiply<F16Panel, Rows4>,
+            &FloatTiles128.Multiply<BF16Panel, Rows4>);
     }
 
     private void Use256()
@@ -139,13 +142,20 @@ internal unsafe struct KernelTable
         SetIntegers(PanelFormat.Int4, &IntStreams.Add256<Int4Panel>);
         SetFourIntegers(PanelFormat.Int8, &IntFourStreams.Add256<Int8Panel>);
         SetFourIntegers(PanelFormat.Int4, &IntFourStreams.Add256<Int4Panel>);
-        SetTile(1, &FloatTiles256.Multiply<F32Panel, Rows1>, &FloatTiles256.Multiply<F16Panel, Rows1>, &FloatTiles256.Multiply<BF16Panel, Rows1>);
-        SetTile(2, &FloatTiles256.Multiply<F32Panel, Rows2>, &FloatTiles256.Multiply<F16Panel, Rows2>, &FloatTiles256.Multiply<BF16Panel, Rows2>);
-        SetPairTile(2, &FloatPairs256.Multiply<F32Panel, Rows2>, &FloatPairs256.Multiply<F16Panel, Rows2>, &FloatPairs256.Multiply<BF16Panel, Rows2>);
-        SetTile(3, &FloatTiles256.Multiply<F32Panel, Rows3>, &FloatTiles256.Multiply<F16Panel, Rows3>, &FloatTiles256.Multiply<BF16Panel, Rows3>);
-        SetPairTile(3, &FloatPairs256.Multiply<F32Panel, Rows3>, &FloatPairs256.Multiply<F16Panel, Rows3>, &FloatPairs256.Multiply<BF16Panel, Rows3>);
-        SetTile(4, &FloatTiles256.Multiply<F32Panel, Rows4>, &FloatTiles256.Multiply<F16Panel, Rows4>, &FloatTiles256.Multiply<BF16Panel, Rows4>);
-        SetTile(6, &FloatTiles256.Multiply<F32Panel, Rows6>, &FloatTiles256.Multiply<F16Panel, Rows6>, &FloatTiles256.Multiply<BF16Panel, Rows6>);
+        SetTile(1, &FloatTiles256.Multiply<F32Panel, Rows1>, &FloatTiles256.Multiply<F16Panel, Rows1>,
+            &FloatTiles256.Multiply<BF16Panel, Rows1>);
+        SetTile(2, &FloatTiles256.Multiply<F32Panel, Rows2>, &FloatTiles256.Multiply<F16Panel, Rows2>,
+            &FloatTiles256.Multiply<BF16Panel, Rows2>);
+        SetPairTile(2, &FloatPairs256.Multiply<F32Panel, Rows2>, &FloatPairs256.Multiply<F16Panel, Rows2>,
+            &FloatPairs256.Multiply<BF16Panel, Rows2>);
+        SetTile(3, &FloatTiles256.Multiply<F32Panel, Rows3>, &FloatTiles256.Multiply<F16Panel, Rows3>,
+            &FloatTiles256.Multiply<BF16Panel, Rows3>);
+        SetPairTile(3, &FloatPairs256.Multiply<F32Panel, Rows3>, &FloatPairs256.Multiply<F16Panel, Rows3>,
+            &FloatPairs256.Multiply<BF16Panel, Rows3>);
+        SetTile(4, &FloatTiles256.Multiply<F32Panel, Rows4>, &FloatTiles256.Multiply<F16Panel, Rows4>,
+            &FloatTiles256.Multiply<BF16Panel, Rows4>);
+        SetTile(6, &FloatTiles256.Multiply<F32Panel, Rows6>, &FloatTiles256.Multiply<F16Panel, Rows6>,
+            &FloatTiles256.Multiply<BF16Panel, Rows6>);
     }
 
     /// <summary>One token is bound by memory, not by the width of a vector: its float kernels, and those of two or three, stay those of AVX2.</summary>
@@ -172,13 +182,20 @@ internal unsafe struct KernelTable
         SetIntegers(PanelFormat.Int4, &IntStreams.Add512<Int4Panel>);
         SetFourIntegers(PanelFormat.Int8, &IntFourStreams.Add512<Int8Panel>);
         SetFourIntegers(PanelFormat.Int4, &IntFourStreams.Add512<Int4Panel>);
-        SetTile(1, &FloatTiles512.Multiply<F32Panel, Rows1>, &FloatTiles512.Multiply<F16Panel, Rows1>, &FloatTiles512.Multiply<BF16Panel, Rows1>);
-        SetTile(2, &FloatPairs256.Multiply<F32Panel, Rows2>, &FloatPairs256.Multiply<F16Panel, Rows2>, &FloatPairs256.Multiply<BF16Panel, Rows2>);
-        SetTile(3, &FloatPairs256.Multiply<F32Panel, Rows3>, &FloatPairs256.Multiply<F16Panel, Rows3>, &FloatPairs256.Multiply<BF16Panel, Rows3>);
-        SetTile(4, &FloatTiles512.Multiply<F32Panel, Rows4>, &FloatTiles512.Multiply<F16Panel, Rows4>, &FloatTiles512.Multiply<BF16Panel, Rows4>);
-        SetTile(6, &FloatTiles512.Multiply<F32Panel, Rows6>, &FloatTiles512.Multiply<F16Panel, Rows6>, &FloatTiles512.Multiply<BF16Panel, Rows6>);
-        SetTile(8, &FloatTiles512.Multiply<F32Panel, Rows8>, &FloatTiles512.Multiply<F16Panel, Rows8>, &FloatTiles512.Multiply<BF16Panel, Rows8>);
-        SetTile(12, &FloatTiles512.Multiply<F32Panel, Rows12>, &FloatTiles512.Multiply<F16Panel, Rows12>, &FloatTiles512.Multiply<BF16Panel, Rows12>);
+        SetTile(1, &FloatTiles512.Multiply<F32Panel, Rows1>, &FloatTiles512.Multiply<F16Panel, Rows1>,
+            &FloatTiles512.Multiply<BF16Panel, Rows1>);
+        SetTile(2, &FloatPairs256.Multiply<F32Panel, Rows2>, &FloatPairs256.Multiply<F16Panel, Rows2>,
+            &FloatPairs256.Multiply<BF16Panel, Rows2>);
+        SetTile(3, &FloatPairs256.Multiply<F32Panel, Rows3>, &FloatPairs256.Multiply<F16Panel, Rows3>,
+            &FloatPairs256.Multiply<BF16Panel, Rows3>);
+        SetTile(4, &FloatTiles512.Multiply<F32Panel, Rows4>, &FloatTiles512.Multiply<F16Panel, Rows4>,
+            &FloatTiles512.Multiply<BF16Panel, Rows4>);
+        SetTile(6, &FloatTiles512.Multiply<F32Panel, Rows6>, &FloatTiles512.Multiply<F16Panel, Rows6>,
+            &FloatTiles512.Multiply<BF16Panel, Rows6>);
+        SetTile(8, &FloatTiles512.Multiply<F32Panel, Rows8>, &FloatTiles512.Multiply<F16Panel, Rows8>,
+            &FloatTiles512.Multiply<BF16Panel, Rows8>);
+        SetTile(12, &FloatTiles512.Multiply<F32Panel, Rows12>, &FloatTiles512.Multiply<F16Panel, Rows12>,
+            &FloatTiles512.Multiply<BF16Panel, Rows12>);
     }
 
     private void SetTile(
@@ -221,7 +238,8 @@ internal unsafe struct KernelTable
     private void SetUnpack(PanelFormat format, delegate*<byte*, nint, float*, void> kernel) => _unpack[(int)format] = (nint)kernel;
 
     private void SetStreams(
-        PanelFormat format, delegate*<float*, byte*, nint, nint, nint, float*, void> four, delegate*<float*, byte*, nint, nint, nint, float*, void> one)
+        PanelFormat format, delegate*<float*, byte*, nint, nint, nint, float*, void> four,
+            delegate*<float*, byte*, nint, nint, nint, float*, void> one)
     {
         _fourStreams[(int)format] = (nint)four;
         _oneStream[(int)format] = (nint)one;

@@ -23,7 +23,8 @@ internal unsafe struct LeafStack
 
     /// <summary>Panels firstPanel, + panelStep, ...; rows are the tokens from <paramref name="firstToken"/>.</summary>
     public LeafStack(
-        MatMulState* state, PackedPart* part, float* memory, int firstPanel, int panelStep, int numPanels, int firstToken, int numRows, int rowsAllocated)
+        MatMulState* state, PackedPart* part, float* memory, int firstPanel, int panelStep, int numPanels, int firstToken,
+            int numRows, int rowsAllocated)
     {
         _state = state;
         _part = part;

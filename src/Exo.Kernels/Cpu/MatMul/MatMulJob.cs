@@ -64,7 +64,7 @@ internal unsafe struct MatMulJob
     /// <summary>Panels of a piece of several tokens, at most.</summary>
     public const int MaxPiecePanels = 8;
 
-    private const int PiecesPerThread = 6;
+    private const int PiecesPerThread = 12;
     private const nint SmallestPieceBytes = 32 << 10;
 
     public KernelTable* Kernels;
@@ -100,7 +100,7 @@ internal unsafe struct MatMulJob
         (int)Math.Clamp(PieceBytes / (NumStreams * part->PanelBytes), 1, Math.Max(1, part->NumPanels / NumStreams));
 
     /// <summary>Panels of a piece of a part (several tokens): whole pairs, fewer where they would not occupy all threads.</summary>
-    public readonly int PiecePanels(PackedPart* part) => (int)Math.Clamp(PieceBytes / part->PanelBytes / 2 * 2, 2, MaxPiecePanels);
+    public readonly int PiecePanels(PackedPart* part) => (int)Math.Clamp(2 * PieceBytes / part->PanelBytes / 2 * 2, 2, MaxPiecePanels);
 
     /// <summary>Pieces of one part of a product.</summary>
     public readonly int NumPieces(MatMulState* state, PackedPart* part)

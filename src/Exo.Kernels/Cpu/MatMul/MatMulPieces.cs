@@ -45,7 +45,8 @@ internal static unsafe class MatMulPieces
             RunPosition(job, state, part, position, distance, MatMulJob.NumStreams, scratch);
     }
 
-    private static void RunPosition(MatMulJob* job, MatMulState* state, PackedPart* part, int panel, int step, int numPanels, float* scratch)
+    private static void RunPosition(MatMulJob* job, MatMulState* state, PackedPart* part, int panel, int step, int numPanels,
+        float* scratch)
     {
         ColumnPlan* plan = &state->Weight->Plan;
         var sums = new LeafStack(state, part, scratch, panel, step, numPanels, 0, 1, 1);
@@ -57,18 +58,21 @@ internal static unsafe class MatMulPieces
             if (part->IsInteger)
             {
                 sums.ClearTop();
-                RunIntegerStreams(job->Kernels, part, panels, distance, numPanels, plan->LeafBlocks[leaf], plan->LeafBlocks[leaf + 1], &row, sums.Top);
+                RunIntegerStreams(job->Kernels, part, panels, distance, numPanels, plan->LeafBlocks[leaf],
+                    plan->LeafBlocks[leaf + 1], &row, sums.Top);
             }
             else
             {
-                RunFloats(job->Kernels, part, state->X, panels, distance, numPanels, plan->LeafColumns[leaf], plan->LeafColumns[leaf + 1], sums.Top);
+                RunFloats(job->Kernels, part, state->X, panels, distance, numPanels, plan->LeafColumns[leaf],
+                    plan->LeafColumns[leaf + 1], sums.Top);
             }
             sums.Finish(leaf);
         }
     }
 
     private static void RunIntegerStreams(
-        KernelTable* kernels, PackedPart* part, byte* panels, nint distance, int numPanels, int start, int end, QuantizedRow* x, float* sums)
+        KernelTable* kernels, PackedPart* part, byte* panels, nint distance, int numPanels, int start, int end, QuantizedRow* x,
+            float* sums)
     {
         var four = kernels->FourIntegers(part->Format);
         if (numPanels == MatMulJob.NumStreams && four != null) four(part, panels, distance, start, end, x, sums);
@@ -115,19 +119,22 @@ internal static unsafe class MatMulPieces
             {
                 int endBlock = plan->LeafBlocks[leaf + 1];
                 for (int block = plan->LeafBlocks[leaf]; block < endBlock; block += blocks)
-                    RunIntegers(job->Kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + blocks, endBlock), sums, scratch);
+                    RunIntegers(job->Kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + blocks,
+                        endBlock), sums, scratch);
             }
             else
             {
                 for (int column = start; column < end; column += TileColumns)
-                    RunFloatTiles(job->Kernels, state, part, panel, numPanels, token, numTokens, column, Math.Min(column + TileColumns, end), column != start, sums, scratch);
+                    RunFloatTiles(job->Kernels, state, part, panel, numPanels, token, numTokens, column,
+                        Math.Min(column + TileColumns, end), column != start, sums, scratch);
             }
             sums.Finish(leaf);
         }
     }
 
     private static void RunIntegers(
-        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, LeafStack sums, float* scratch)
+        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start,
+            int end, LeafStack sums, float* scratch)
     {
         if (kernels->IntTileRows > 1)
         {
@@ -138,15 +145,18 @@ internal static unsafe class MatMulPieces
         for (int t = 0; t < numTokens; t++)
         {
             QuantizedRow row = state->Row(token + t);
-            kernel(part, part->Panel(panel), part->PanelBytes, numPanels, start, end, &row, sums.Top + (t * PackedWeight.PanelRows), sums.PanelFloats);
+            kernel(part, part->Panel(panel), part->PanelBytes, numPanels, start, end, &row, sums.Top + (t * PackedWeight.PanelRows),
+                sums.PanelFloats);
         }
     }
 
     private static void RunIntTiles(
-        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, LeafStack sums, float* scratch)
+        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start,
+            int end, LeafStack sums, float* scratch)
     {
         bool isWide = part->Format == PanelFormat.Int8, isDirect = state->NumTokens <= KernelTable.DirectTokens;
-        nint blockBytes = isWide ? 1024 : 512, rowBytes = isWide ? 2 * ColumnPlan.BlockSize : ColumnPlan.BlockSize, numBlocks = state->Weight->Plan.NumBlocks;
+        nint blockBytes = isWide ? 1024 : 512, rowBytes = isWide ? 2 * ColumnPlan.BlockSize : ColumnPlan.BlockSize,
+            numBlocks = state->Weight->Plan.NumBlocks;
         var tile = new IntTile { Part = part, FirstBlock = start, HasBiases = part->HasBiases, NumBlocks = end - start };
         for (int p = 0; p < numPanels; p += kernels->TilePanels)
         {
@@ -189,7 +199,8 @@ internal static unsafe class MatMulPieces
     }
 
     private static void RunFloatTiles(
-        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start, int end, bool load, LeafStack sums, float* scratch)
+        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int start,
+            int end, bool load, LeafStack sums, float* scratch)
     {
         nint columns = end - start, numColumns = state->Weight->NumColumns;
         // A single tile unpacks in registers; several share what is unpacked once.

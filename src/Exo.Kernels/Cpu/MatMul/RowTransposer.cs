@@ -53,9 +53,12 @@ internal readonly unsafe struct RowTransposer
             for (int r = 0; r < 8; r += 4)
             {
                 Vector128<ushort> a = Vector128.Load((ushort*)(_rows[r] + offset)), a8 = Vector128.Load((ushort*)(_rows[r + 8] + offset));
-                Vector128<ushort> b = Vector128.Load((ushort*)(_rows[r + 1] + offset)), b8 = Vector128.Load((ushort*)(_rows[r + 9] + offset));
-                Vector128<ushort> c = Vector128.Load((ushort*)(_rows[r + 2] + offset)), c8 = Vector128.Load((ushort*)(_rows[r + 10] + offset));
-                Vector128<ushort> d = Vector128.Load((ushort*)(_rows[r + 3] + offset)), d8 = Vector128.Load((ushort*)(_rows[r + 11] + offset));
+                Vector128<ushort> b = Vector128.Load((ushort*)(_rows[r + 1] + offset)),
+                    b8 = Vector128.Load((ushort*)(_rows[r + 9] + offset));
+                Vector128<ushort> c = Vector128.Load((ushort*)(_rows[r + 2] + offset)),
+                    c8 = Vector128.Load((ushort*)(_rows[r + 10] + offset));
+                Vector128<ushort> d = Vector128.Load((ushort*)(_rows[r + 3] + offset)),
+                    d8 = Vector128.Load((ushort*)(_rows[r + 11] + offset));
                 TurnPairs(Zip.Low(a, a8), Zip.Low(b, b8), Zip.Low(c, c8), Zip.Low(d, d8), to + r);
                 TurnPairs(Zip.High(a, a8), Zip.High(b, b8), Zip.High(c, c8), Zip.High(d, d8), to + r + 32);
             }
@@ -87,7 +90,8 @@ internal readonly unsafe struct RowTransposer
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Turn(float* a, float* b, float* c, float* d, float* to, nint step)
     {
-        Vector128<uint> va = Vector128.Load((uint*)a), vb = Vector128.Load((uint*)b), vc = Vector128.Load((uint*)c), vd = Vector128.Load((uint*)d);
+        Vector128<uint> va = Vector128.Load((uint*)a), vb = Vector128.Load((uint*)b), vc = Vector128.Load((uint*)c),
+            vd = Vector128.Load((uint*)d);
         Vector128<ulong> abLow = Zip.Low(va, vb).AsUInt64(), abHigh = Zip.High(va, vb).AsUInt64();
         Vector128<ulong> cdLow = Zip.Low(vc, vd).AsUInt64(), cdHigh = Zip.High(vc, vd).AsUInt64();
         Zip.Low(abLow, cdLow).AsSingle().Store(to);
@@ -130,21 +134,28 @@ internal static class Zip
         if (typeof(T) == typeof(byte))
             return (Sse2.IsSupported ? Sse2.UnpackLow(a.AsByte(), b.AsByte()) : AdvSimd.Arm64.ZipLow(a.AsByte(), b.AsByte())).As<byte, T>();
         if (typeof(T) == typeof(ushort))
-            return (Sse2.IsSupported ? Sse2.UnpackLow(a.AsUInt16(), b.AsUInt16()) : AdvSimd.Arm64.ZipLow(a.AsUInt16(), b.AsUInt16())).As<ushort, T>();
+            return (Sse2.IsSupported ? Sse2.UnpackLow(a.AsUInt16(), b.AsUInt16()) : AdvSimd.Arm64.ZipLow(a.AsUInt16(),
+                b.AsUInt16())).As<ushort, T>();
         if (typeof(T) == typeof(uint))
-            return (Sse2.IsSupported ? Sse2.UnpackLow(a.AsUInt32(), b.AsUInt32()) : AdvSimd.Arm64.ZipLow(a.AsUInt32(), b.AsUInt32())).As<uint, T>();
-        return (Sse2.IsSupported ? Sse2.UnpackLow(a.AsUInt64(), b.AsUInt64()) : AdvSimd.Arm64.ZipLow(a.AsUInt64(), b.AsUInt64())).As<ulong, T>();
+            return (Sse2.IsSupported ? Sse2.UnpackLow(a.AsUInt32(), b.AsUInt32()) : AdvSimd.Arm64.ZipLow(a.AsUInt32(),
+                b.AsUInt32())).As<uint, T>();
+        return (Sse2.IsSupported ? Sse2.UnpackLow(a.AsUInt64(), b.AsUInt64()) : AdvSimd.Arm64.ZipLow(a.AsUInt64(),
+            b.AsUInt64())).As<ulong, T>();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> High<T>(Vector128<T> a, Vector128<T> b)
     {
         if (typeof(T) == typeof(byte))
-            return (Sse2.IsSupported ? Sse2.UnpackHigh(a.AsByte(), b.AsByte()) : AdvSimd.Arm64.ZipHigh(a.AsByte(), b.AsByte())).As<byte, T>();
+            return (Sse2.IsSupported ? Sse2.UnpackHigh(a.AsByte(), b.AsByte()) : AdvSimd.Arm64.ZipHigh(a.AsByte(),
+                b.AsByte())).As<byte, T>();
         if (typeof(T) == typeof(ushort))
-            return (Sse2.IsSupported ? Sse2.UnpackHigh(a.AsUInt16(), b.AsUInt16()) : AdvSimd.Arm64.ZipHigh(a.AsUInt16(), b.AsUInt16())).As<ushort, T>();
+            return (Sse2.IsSupported ? Sse2.UnpackHigh(a.AsUInt16(), b.AsUInt16()) : AdvSimd.Arm64.ZipHigh(a.AsUInt16(),
+                b.AsUInt16())).As<ushort, T>();
         if (typeof(T) == typeof(uint))
-            return (Sse2.IsSupported ? Sse2.UnpackHigh(a.AsUInt32(), b.AsUInt32()) : AdvSimd.Arm64.ZipHigh(a.AsUInt32(), b.AsUInt32())).As<uint, T>();
-        return (Sse2.IsSupported ? Sse2.UnpackHigh(a.AsUInt64(), b.AsUInt64()) : AdvSimd.Arm64.ZipHigh(a.AsUInt64(), b.AsUInt64())).As<ulong, T>();
+            return (Sse2.IsSupported ? Sse2.UnpackHigh(a.AsUInt32(), b.AsUInt32()) : AdvSimd.Arm64.ZipHigh(a.AsUInt32(),
+                b.AsUInt32())).As<uint, T>();
+        return (Sse2.IsSupported ? Sse2.UnpackHigh(a.AsUInt64(), b.AsUInt64()) : AdvSimd.Arm64.ZipHigh(a.AsUInt64(),
+            b.AsUInt64())).As<ulong, T>();
     }
 }
