@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Exo.Model;
 using Exo.Model.Generation;
 using Exo.Model.Text;
+using Exo.Net.Cluster;
 
 namespace Exo.Host.Api;
 
@@ -45,6 +46,9 @@ internal sealed partial class ErrorHandler(RequestDelegate next, ILogger<ErrorHa
                 return new ApiException(StatusCodes.Status400BadRequest, error.Message, "messages");
             case EngineBusyException:
                 return new ApiException(StatusCodes.Status429TooManyRequests, error.Message, null, "queue_full");
+            case ClusterException:
+                LogFailure(logger, error);
+                return new ApiException(StatusCodes.Status503ServiceUnavailable, error.Message, null, "node_failed");
             default:
                 LogFailure(logger, error);
                 string message = error is NonFiniteException or ModelException ? error.Message : "an internal error, see the server's log";
