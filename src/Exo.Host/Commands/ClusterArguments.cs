@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net;
+using System.Net.Sockets;
 using Exo.Kernels;
 using Exo.Model;
 using Exo.Model.Generation;
@@ -93,7 +94,7 @@ internal sealed class ClusterArguments
         {
             foreach (string address in addresses) await leader.DialWorkerAsync(Addresses.Parse("--worker", address), cancellation);
             if (waitAt is null) return (leader, leader);
-            await using var listener = new ControlListener(Addresses.Parse("--wait-for-workers", waitAt), control);
+            await using ControlListener listener = Addresses.Listen("--wait-for-workers", waitAt, control);
             await Console.Error.WriteLineAsync($"waiting for {numNodes - 1 - leader.Workers.Count} workers at {listener.EndPoint}");
             await leader.AcceptWorkersAsync(listener, numNodes - 1, cancellation);
             return (leader, leader);
@@ -117,4 +118,17 @@ internal static class Addresses
     public static IPEndPoint Parse(string option, string text) => IPEndPoint.TryParse(text, out IPEndPoint? address)
         ? address
         : throw new ModelException($"{option} {text}: expected ADDRESS:PORT");
+
+    public static ControlListener Listen(string option, string text, ControlOptions control)
+    {
+        IPEndPoint address = Parse(option, text);
+        try
+        {
+            return new ControlListener(address, control);
+        }
+        catch (SocketException e)
+        {
+            throw new ClusterException($"{option} {text}: {e.Message}", e);
+        }
+    }
 }

@@ -34,7 +34,7 @@ internal static class WorkerNodeCommand
                 await worker.ConnectAsync(Addresses.Parse("--connect", leaderAt), cancellation);
                 return 0;
             }
-            await using var listener = new ControlListener(Addresses.Parse("--listen", listenAt!), control);
+            await using ControlListener listener = Addresses.Listen("--listen", listenAt!, control);
             listener.Refused = refusal => Console.Error.WriteLine($"refused: {refusal.Message}");
             await Console.Error.WriteLineAsync($"listening on {listener.EndPoint}");
             await worker.ListenAsync(listener, cancellation);
