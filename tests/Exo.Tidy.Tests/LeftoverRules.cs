@@ -30,7 +30,7 @@ internal static partial class LeftoverRules
 
     // A worker that a test starts as a process of its own speaks through its standard streams.
     private static bool IsProgram(SourceFile file, SyntaxNode node) => file.IsIn("tests")
-        && node.Ancestors().OfType<MethodDeclarationSyntax>().Any(method => method.Identifier.Text == "Main");
+        && node.Ancestors().Any(around => around is GlobalStatementSyntax or MethodDeclarationSyntax { Identifier.Text: "Main" });
 
     public static IEnumerable<string> PathsOfOneMachine(SourceTree tree)
     {
