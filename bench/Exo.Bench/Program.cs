@@ -2,7 +2,7 @@ using System.CommandLine;
 using Exo.Bench;
 using Exo.Bench.Wire;
 
-var root = new RootCommand("Measures what DESIGN promises, on this machine, beside what it is compared with.")
+var root = new RootCommand("Measures kernels and the wire on this machine, beside what they are compared with.")
 {
     AttentionBench.CreateCommand(),
     MatMulBench.CreateCommand(),
