@@ -6,7 +6,12 @@ namespace Exo.Host.Commands;
 /// <summary>The options that decide how tokens are chosen and when an answer ends.</summary>
 internal sealed class SamplingArguments
 {
-    private readonly Option<int> _maxTokens = new("--max-tokens", "-n") { Description = "Tokens of an answer, at most; 0 = as many as the context holds." };
+    private readonly Option<int> _maxTokens = new("--max-tokens", "-n")
+    {
+        Description = "Tokens of an answer, at most; 0 = as many as the context holds.",
+        DefaultValueFactory = _ => 512,
+    };
+
     private readonly Option<double> _temperature = new("--temperature", "-t") { Description = "0 = always the most likely token." };
     private readonly Option<int> _topK = new("--top-k") { Description = "Only the K most likely tokens; 0 = all." };
     private readonly Option<double> _topP = new("--top-p") { Description = "The most likely tokens that together reach this share.", DefaultValueFactory = _ => 1 };
