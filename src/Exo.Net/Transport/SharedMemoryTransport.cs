@@ -52,12 +52,12 @@ public sealed class SharedMemoryTransport : RingTransport
         else CreatePrivate(folder);
         foreach (string ring in Directory.EnumerateFiles(folder, RingPrefix + "*"))
         {
-            // A setup takes seconds: what is this old has no owner.
-            if (DateTime.UtcNow - File.GetLastWriteTimeUtc(ring) > StaleAge) File.Delete(ring);
+            if (IsStale(ring)) File.Delete(ring);
         }
         foreach (string bell in Directory.EnumerateFiles(folder, SocketPrefix + "*"))
         {
-            if (!IsListening(bell)) File.Delete(bell);
+            // A young one that does not listen is about to: its owner stands between bind and listen.
+            if (IsStale(bell) && !IsListening(bell)) File.Delete(bell);
         }
         return new SharedMemoryListener(Path.Combine(folder, NewName(SocketPrefix)), folder);
     }
@@ -130,6 +130,9 @@ public sealed class SharedMemoryTransport : RingTransport
             ? new SharedMemoryTransport(peer, options, toDialer, toListener, socket, rings)
             : new SharedMemoryTransport(peer, options, toListener, toDialer, socket, rings);
     }
+
+    /// <summary>A setup takes seconds: what is this old has no owner, unless it still listens.</summary>
+    private static bool IsStale(string path) => DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > StaleAge;
 
     private static bool IsListening(string path)
     {

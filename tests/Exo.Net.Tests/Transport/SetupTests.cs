@@ -101,4 +101,30 @@ public sealed class SetupTests
         Assert.Throws<UnauthorizedAccessException>(() => SharedMemoryTransport.Listen(folder));
         Directory.Delete(folder);
     }
+
+    [Fact]
+    public void Clearing_away_what_a_killed_setup_left_spares_one_that_is_about_to_listen()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        string folder = Directory.CreateTempSubdirectory("exo-test-").FullName;
+        try
+        {
+            string young = Path.Combine(folder, "exo-bell-young");
+            using var starting = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            starting.Bind(new UnixDomainSocketEndPoint(young));
+            string listening = Path.Combine(folder, "exo-bell-listening");
+            using DataListener old = DataListener.Unix(listening);
+            string left = Path.Combine(folder, "exo-bell-left");
+            string ring = Path.Combine(folder, "exo-ring-left");
+            File.WriteAllText(left, "");
+            File.WriteAllText(ring, "");
+            foreach (string path in (string[])[listening, left, ring]) File.SetLastWriteTimeUtc(path, DateTime.UtcNow.AddHours(-1));
+            using SharedMemoryListener listener = SharedMemoryTransport.Listen(folder);
+            Assert.Equivalent((string[])[listening, young, listener.Path], Directory.GetFiles(folder), strict: true);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 }
