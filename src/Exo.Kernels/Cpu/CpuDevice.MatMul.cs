@@ -6,11 +6,12 @@ public sealed unsafe partial class CpuDevice
     private readonly GrowingBuffer _activations = new();
     private readonly GrowingBuffer _threadScratch = new();
     private readonly GrowingBuffer _states = new();
+    private readonly WeightMemory _weightMemory = new();
     private KernelTable _kernels;
 
     /// <inheritdoc/>
     protected override Weight LoadCore(ReadOnlySpan<WeightSource> parts, ActivationFormat activations, Leaves? leaves) =>
-        Packer.Pack(parts, activations, leaves, Team);
+        Packer.Pack(parts, activations, leaves, Team, _weightMemory);
 
     /// <inheritdoc/>
     protected override void MatMulCore(Tensor x, Weight weight, Tensor output) => MatMuls([TaskOf(x, weight, output)]);

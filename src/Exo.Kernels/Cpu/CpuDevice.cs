@@ -70,6 +70,7 @@ public sealed unsafe partial class CpuDevice : Device
             _expertGroups.Dispose();
             _expertScratch.Dispose();
             foreach (NativeBuffer vector in _vectors) vector.Dispose();
+            _weightMemory.Dispose();
             _activations.Dispose();
             _threadScratch.Dispose();
             _states.Dispose();

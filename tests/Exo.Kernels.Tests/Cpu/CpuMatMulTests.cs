@@ -59,6 +59,45 @@ public sealed class CpuMatMulTests : IDisposable
         Compare(weights, [part], ActivationFormat.Int8, new Leaves(16, 0, bounds), numTokens);
     }
 
+    [Theory]
+    [InlineData(WeightFormat.F32, false)]
+    [InlineData(WeightFormat.BF16, false)]
+    [InlineData(WeightFormat.Affine8, false)]
+    [InlineData(WeightFormat.Affine4, false)]
+    [InlineData(WeightFormat.Affine4, true)]
+    public void Parts_side_by_side_equal_the_reference(WeightFormat format, bool hasRowBias)
+    {
+        using var weights = new RandomWeights(7);
+        WeightSource Make(int numRows, AffineKind kind, int groupSize = 32) =>
+            weights.Make(format, numRows, 128, 0, 96, groupSize, DType.F16, kind, hasRowBias);
+        WeightSource[][] cases =
+        [
+            [Make(48, AffineKind.Symmetric), Make(16, AffineKind.Symmetric), Make(40, AffineKind.Symmetric)],
+            [Make(24, AffineKind.Symmetric), Make(16, AffineKind.Symmetric), Make(16, AffineKind.Symmetric)],
+            [Make(80, AffineKind.Symmetric), Make(80, AffineKind.Asymmetric), Make(80, AffineKind.Asymmetric)],
+            [Make(32, AffineKind.Asymmetric), Make(32, AffineKind.Asymmetric, groupSize: 64), Make(32, AffineKind.Asymmetric, groupSize: 64)],
+        ];
+        foreach (WeightSource[] parts in cases)
+            foreach (int numTokens in new[] { 1, 5 }) Compare(weights, parts, ActivationFormat.Int8, null, numTokens);
+    }
+
+    [Fact]
+    public void A_weight_keeps_its_values_when_others_of_its_device_are_gone()
+    {
+        using var weights = new RandomWeights(8);
+        WeightSource part = weights.Make(WeightFormat.Affine4, 320, 256, 0, 256, 32, DType.F16, AffineKind.Asymmetric, hasRowBias: false);
+        float[] values = weights.Activations(256);
+        using Weight expectedWeight = _reference.Load([part], ActivationFormat.Int8);
+        float[] expected = _reference.Read(_reference.MatMul(_reference.Write(values, 1, 256), expectedWeight)).ToArray();
+        var device = new CpuDevice(2, IsaSupport.Best);
+        var gone = new List<Weight> { device.Load([part], ActivationFormat.Int8) };
+        using Weight kept = device.Load([part], ActivationFormat.Int8);
+        for (int i = 0; i < 3; i++) gone.Add(device.Load([part], ActivationFormat.Int8));
+        foreach (Weight weight in gone) weight.Dispose();
+        AssertSameBits(expected, device.Read(device.MatMul(device.Write(values, 1, 256), kept)), device);
+        device.Dispose(); // before the weight
+    }
+
     [Property(MaxTest = 30)]
     public void Embedded_rows_equal_the_reference(int seed, bool dequantize)
     {

@@ -12,7 +12,7 @@ internal static unsafe class Packer
     private const int SmallestGap = 256;
 
     /// <summary>Packs checked parts with all threads of <paramref name="team"/>.</summary>
-    public static CpuWeight Pack(ReadOnlySpan<WeightSource> sources, ActivationFormat activations, Leaves? leaves, ThreadTeam team)
+    public static CpuWeight Pack(ReadOnlySpan<WeightSource> sources, ActivationFormat activations, Leaves? leaves, ThreadTeam team, WeightMemory slabs)
     {
         int startColumn = sources[0].StartColumn, numColumns = sources[0].NumColumns;
         ColumnPlan plan = ColumnPlan.Create(startColumn, numColumns, leaves, out NativeBuffer planMemory);
@@ -24,7 +24,7 @@ internal static unsafe class Packer
             foreach (WeightSource source in sources)
             {
                 if (source.NumRows == 0) continue;
-                parts.Add(PackPart(source, activations, plan, numRows, team, memory));
+                parts.Add(PackPart(source, activations, plan, numRows, PanelsSideBySide(sources, source), team, slabs, memory));
                 numRows += source.NumRows;
             }
         }
@@ -34,11 +34,26 @@ internal static unsafe class Packer
             planMemory.Dispose();
             throw;
         }
-        return new CpuWeight(numRows, numColumns, startColumn, leaves, [.. parts], plan, planMemory, [.. memory]);
+        return new CpuWeight(numRows, numColumns, startColumn, leaves, [.. JoinedParts.Join(parts, plan.NumBlocks)], plan, planMemory, [.. memory]);
     }
 
+    /// <summary>Panels of all sources where they may become one part, of this one alone where not.</summary>
+    private static int PanelsSideBySide(ReadOnlySpan<WeightSource> sources, in WeightSource one)
+    {
+        int numRows = 0;
+        foreach (WeightSource source in sources)
+        {
+            if (source.Format != one.Format || source.RowBias is not null) return NumPanels(one.NumRows);
+            numRows += source.NumRows;
+        }
+        return NumPanels(numRows);
+    }
+
+    private static int NumPanels(int numRows) => (numRows + PackedWeight.PanelRows - 1) / PackedWeight.PanelRows;
+
     private static PackedPart PackPart(
-        WeightSource source, ActivationFormat activations, ColumnPlan plan, int firstRow, ThreadTeam team, List<IDisposable> memory)
+        WeightSource source, ActivationFormat activations, ColumnPlan plan, int firstRow, int panelsSideBySide, ThreadTeam team,
+            WeightMemory slabs, List<IDisposable> memory)
     {
         bool isInteger = source.Format.IsAffine() && activations == ActivationFormat.Int8;
         var part = new PackedPart
@@ -46,7 +61,7 @@ internal static unsafe class Packer
             Format = PanelFormatOf(source.Format, isInteger),
             FirstRow = firstRow,
             NumRows = source.NumRows,
-            NumPanels = (source.NumRows + PackedWeight.PanelRows - 1) / PackedWeight.PanelRows,
+            NumPanels = NumPanels(source.NumRows),
         };
         var job = new PackJob(source, plan);
         if (isInteger)
@@ -58,8 +73,8 @@ internal static unsafe class Packer
         {
             part.PanelBytes = (nint)source.NumColumns * PackedWeight.PanelRows * (part.Format == PanelFormat.F32 ? 4 : 2);
         }
-        part.PanelBytes = SpreadStreams(part.PanelBytes, part.NumPanels);
-        var panels = new LargeBuffer(part.NumPanels * part.PanelBytes);
+        part.PanelBytes = SpreadStreams(part.PanelBytes, panelsSideBySide);
+        WeightMemory.Piece panels = slabs.Allocate(part.NumPanels * part.PanelBytes);
         memory.Add(panels);
         part.Panels = (byte*)panels.Address;
         if (source.RowBias is { } bias)
