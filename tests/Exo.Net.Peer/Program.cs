@@ -8,7 +8,7 @@ using Exo.Net.Wire;
 //   hang: begins a message that does not fit the channel, and sleeps
 const int messageBytes = 64 << 20;
 var ticket = new LinkTicket(Convert.FromHexString(args[2]));
-Deadline deadline = Deadline.After(TimeSpan.FromSeconds(30));
+Deadline deadline = Deadline.After(TimeSpan.FromMinutes(2));
 var options = new TransportOptions { Epoch = 1 };
 using Transport transport = args[0] == "shm"
     ? SharedMemoryTransport.Dial("parent", args[1], ticket, options, deadline, default)

@@ -8,9 +8,10 @@ namespace Exo.Net.Transports;
 public sealed class DataListener : IDisposable
 {
     private const int Backlog = 64;
-    private static readonly TimeSpan TicketTimeout = TimeSpan.FromSeconds(1);
+    private const int MaxStrangers = 64;
     private readonly Socket _listener;
-    private readonly Poller _poller = new(1);
+    private readonly Poller _poller = new(1 + MaxStrangers);
+    private readonly List<Stranger> _strangers = [];
 
     private DataListener(Socket listener) => _listener = listener;
 
@@ -52,28 +53,49 @@ public sealed class DataListener : IDisposable
         }
     }
 
-    /// <summary>Waits for a connection that shows one of the tickets; gives it and the ticket's index.</summary>
+    /// <summary>
+    /// Waits for a connection that shows one of the tickets; gives it and the ticket's index. Whoever has connected may take until the
+    /// deadline to show its ticket (its machine may be busy), and keeps nobody else waiting.
+    /// </summary>
     /// <exception cref="WireTimeoutException">None came in time.</exception>
     public (Socket Socket, int Index) Accept(string peer, IReadOnlyList<LinkTicket> tickets, Deadline deadline, CancellationToken cancel)
     {
         const int sliceMs = 20;
-        Span<byte> shown = stackalloc byte[LinkTicket.Size];
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
             if (deadline.IsPast) throw new WireTimeoutException(peer, $"{EndPoint} waited for its connection");
             _poller.Clear();
             _poller.Add(_listener.Handle, PollInterest.Read);
+            foreach (Stranger stranger in _strangers) _poller.Add(stranger.Socket.Handle, PollInterest.Read);
             if (!_poller.Wait(deadline.RemainingMs(sliceMs))) continue;
-            Socket socket = _listener.Accept();
-            int index = ReadTicket(socket, shown, peer) ? IndexOf(tickets, shown) : -1;
-            if (index >= 0) return (socket, index);
-            socket.Dispose();
+            for (int i = _strangers.Count - 1; i >= 0; i--)
+            {
+                Stranger stranger = _strangers[i];
+                if (!_poller.IsReady(i + 1) || !stranger.ReadTicket()) continue;
+                _strangers.RemoveAt(i);
+                int index = IndexOf(tickets, stranger.Ticket);
+                if (index >= 0) return (stranger.Socket, index);
+                stranger.Socket.Dispose();
+            }
+            if (!_poller.IsReady(0)) continue;
+            if (_strangers.Count == MaxStrangers) DropOldest();
+            _strangers.Add(new Stranger(_listener.Accept()));
         }
     }
 
     /// <summary>Stops listening.</summary>
-    public void Dispose() => _listener.Dispose();
+    public void Dispose()
+    {
+        _listener.Dispose();
+        while (_strangers.Count > 0) DropOldest();
+    }
+
+    private void DropOldest()
+    {
+        _strangers[0].Socket.Dispose();
+        _strangers.RemoveAt(0);
+    }
 
     private static DataListener Listen(Socket socket, EndPoint address)
     {
@@ -90,19 +112,6 @@ public sealed class DataListener : IDisposable
         }
     }
 
-    private static bool ReadTicket(Socket socket, Span<byte> ticket, string peer)
-    {
-        try
-        {
-            SetupIo.ReceiveAll(socket, ticket, peer, Deadline.After(TicketTimeout));
-            return true;
-        }
-        catch (WireException)
-        {
-            return false;
-        }
-    }
-
     private static int IndexOf(IReadOnlyList<LinkTicket> tickets, ReadOnlySpan<byte> shown)
     {
         for (int i = 0; i < tickets.Count; i++)
@@ -110,5 +119,26 @@ public sealed class DataListener : IDisposable
             if (tickets[i].Equals(shown)) return i;
         }
         return -1;
+    }
+
+    /// <summary>A connection that has not shown its ticket yet.</summary>
+    private sealed class Stranger(Socket socket)
+    {
+        private readonly byte[] _ticket = new byte[LinkTicket.Size];
+        private int _numBytes;
+
+        public Socket Socket => socket;
+
+        /// <summary>What it has shown; all zero, which is no ticket, if it left before.</summary>
+        public ReadOnlySpan<byte> Ticket => _ticket;
+
+        /// <summary>Reads what has come; true once the ticket is whole, or will never be.</summary>
+        public bool ReadTicket()
+        {
+            int received = socket.Receive(_ticket.AsSpan(_numBytes), SocketFlags.None, out SocketError error);
+            if (error == SocketError.Success && received > 0) return (_numBytes += received) == LinkTicket.Size;
+            Array.Clear(_ticket);
+            return true;
+        }
     }
 }

@@ -187,6 +187,8 @@ public sealed class SharedMemoryTransport : RingTransport
                 Mode = FileMode.CreateNew,
                 Access = FileAccess.ReadWrite,
                 Share = FileShare.ReadWrite | FileShare.Delete,
+                // A file with holes, in a file system that is full, would end the process at the first touch.
+                PreallocationSize = 2L * ByteRing.BytesFor(capacity),
             };
             if (!OperatingSystem.IsWindows()) settings.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
             return new MappedRings(Map(new FileStream(path, settings), 2L * ByteRing.BytesFor(capacity)), capacity);

@@ -79,12 +79,15 @@ public abstract partial class Transport
     /// <summary>Ends the connection if a frame has stalled. Called when nothing moves.</summary>
     internal void CheckStall(long now)
     {
+        bool isOverdue = _lastReadTimestamp != 0 && Stopwatch.GetElapsedTime(_lastReadTimestamp, now) > _options.StallTimeout;
+        // It may be this thread that was away for so long (a busy machine, sleep): what has come meanwhile counts first.
+        if (isOverdue && !_readSinceCheck) Progress();
         if (_readSinceCheck || _lastReadTimestamp == 0 || !_reader.IsMidFrame || _blocked)
         {
             _readSinceCheck = false;
             _lastReadTimestamp = now;
         }
-        else if (Stopwatch.GetElapsedTime(_lastReadTimestamp, now) > _options.StallTimeout)
+        else if (isOverdue)
         {
             throw Fail(new FrameStalledException(Peer, _options.StallTimeout));
         }

@@ -26,6 +26,9 @@ public sealed class TransportSet
 {
     private const int SleepMs = 20; // Cancellation is looked at this often; a lost wake-up would cost no more.
     private const int ChecksEvery = 64;
+
+    // Where other processes want the core each offer lasts a time slice, and the end of a connection is only seen asleep.
+    private static readonly TimeSpan MaxYielding = TimeSpan.FromMilliseconds(2);
     private const int ProbeEvery = 64;
     private readonly Transport[] _transports;
     private readonly Poller _poller;
@@ -87,6 +90,7 @@ public sealed class TransportSet
         int limit = ++_numWaits % ProbeEvery == 0 ? _policy.Pauses : _pauseLimit;
         int pauses = 0;
         int yields = 0;
+        long yieldingSince = 0;
         for (uint attempt = 0; !IsMet(goal); attempt++)
         {
             if (attempt % ChecksEvery == ChecksEvery - 1) Check(goal, deadline, cancel);
@@ -102,10 +106,10 @@ public sealed class TransportSet
                 pauses += 1 + _attemptPauses;
                 if (pauses >= limit) _pauseLimit -= (_pauseLimit + 7) / 8;
             }
-            else if (yields < _policy.Yields)
+            else if (yields < _policy.Yields && (yields == 0 || Stopwatch.GetElapsedTime(yieldingSince) < MaxYielding))
             {
+                if (yields++ == 0) yieldingSince = Stopwatch.GetTimestamp();
                 Thread.Yield();
-                yields++;
             }
             else
             {

@@ -37,6 +37,22 @@ public sealed class SetupTests
     }
 
     [Fact]
+    public void A_dialer_whose_ticket_comes_late_and_in_pieces_is_taken_and_keeps_nobody_waiting()
+    {
+        using DataListener listener = DataListener.Tcp(new IPEndPoint(IPAddress.Loopback, 0));
+        LinkTicket late = LinkTicket.Create(), prompt = LinkTicket.Create();
+        using var slow = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        slow.Connect(listener.EndPoint);
+        slow.Send(late.Bytes[..10]);
+        using Socket dialed = DataListener.Dial("listener", listener.EndPoint, prompt, Soon, default);
+        (Socket first, int index) = listener.Accept("dialers", [late, prompt], Soon, default);
+        using (first) Assert.Equal(1, index);
+        slow.Send(late.Bytes[10..]);
+        (Socket second, index) = listener.Accept("dialers", [late], Soon, default);
+        using (second) Assert.Equal((0, slow.LocalEndPoint), (index, second.RemoteEndPoint));
+    }
+
+    [Fact]
     public void Accept_ends_at_its_deadline_and_when_cancelled()
     {
         using DataListener listener = DataListener.Tcp(new IPEndPoint(IPAddress.Loopback, 0));

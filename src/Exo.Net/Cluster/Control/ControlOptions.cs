@@ -6,7 +6,10 @@ namespace Exo.Net.Cluster.Control;
 public sealed record ControlOptions(NodeIdentity Identity, ClusterKeys Keys)
 {
     /// <summary>From the first byte to the last of a handshake, TLS included; dialling too.</summary>
-    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The clock of that deadline.</summary>
+    internal TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>Handshakes under way at a listener; one more drops the oldest, the likeliest to be stalling.</summary>
     public int MaxPendingHandshakes { get; init; } = 32;

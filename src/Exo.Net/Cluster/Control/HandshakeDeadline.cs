@@ -9,10 +9,11 @@ internal static class HandshakeDeadline
     /// <exception cref="ControlHandshakeException">Refused, stalled, closed.</exception>
     /// <exception cref="OperationCanceledException">The caller's <paramref name="token"/>, not the deadline.</exception>
     public static async Task<T> RunAsync<T>(
-        TimeSpan timeout, string peer, Socket socket, Func<CancellationToken, Task<T>> establish, CancellationToken token)
+        ControlOptions options, string peer, Socket socket, Func<CancellationToken, Task<T>> establish, CancellationToken token)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(token);
-        deadline.CancelAfter(timeout);
+        var timeout = options.HandshakeTimeout;
+        using var over = new CancellationTokenSource(timeout, options.Time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(token, over.Token);
         try
         {
             return await establish(deadline.Token);

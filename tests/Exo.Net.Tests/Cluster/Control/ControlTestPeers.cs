@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -11,13 +12,13 @@ namespace Exo.Net.Tests.Cluster.Control;
 /// <summary>An honest listener under attack, and what it refused.</summary>
 internal sealed class ListenerUnderTest : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly BlockingCollection<ControlHandshakeException> _refusals = [];
 
     public ListenerUnderTest(ClusterKeys keys, Func<ControlOptions, ControlOptions>? adjust = null)
     {
         Keys = keys;
-        var options = new ControlOptions(NodeIdentity.Create("listener"), keys);
+        var options = new ControlOptions(NodeIdentity.Create("listener"), keys) { HandshakeTimeout = Patience };
         options = adjust?.Invoke(options) ?? options;
         Listener = new ControlListener(new IPEndPoint(IPAddress.Loopback, 0), options) { Refused = _refusals.Add };
     }
@@ -26,10 +27,21 @@ internal sealed class ListenerUnderTest : IAsyncDisposable
     public ControlListener Listener { get; }
     public IPEndPoint EndPoint => Listener.EndPoint;
 
-    public ControlOptions HonestDialer => new(NodeIdentity.Create("dialer"), Keys);
+    public ControlOptions HonestDialer => new(NodeIdentity.Create("dialer"), Keys) { HandshakeTimeout = Patience };
 
     public ControlHandshakeException NextRefusal() =>
         _refusals.TryTake(out var refusal, Patience) ? refusal : throw new TimeoutException("nothing was refused");
+
+    /// <summary>Lets the listener's time pass until it refuses somebody.</summary>
+    public ControlHandshakeException NextRefusal(ManualTime time)
+    {
+        for (var patience = Stopwatch.StartNew(); patience.Elapsed < Patience; time.Advance(TimeSpan.FromSeconds(1)))
+        {
+            if (_refusals.TryTake(out var refusal, TimeSpan.FromMilliseconds(5)))
+                return refusal;
+        }
+        throw new TimeoutException("nothing was refused");
+    }
 
     /// <summary>An honest peer comes, is accepted, and is called; so whatever came before did no harm.</summary>
     public async Task AssertUnharmedAsync()
