@@ -110,18 +110,21 @@ public sealed class ClusterLeader(ControlOptions control, NodeServices services)
             either.Token)))];
         string[] leaderAddresses = [promises[0].Address, .. workers.Select(worker => SeenFrom(worker, promises[0].Address))];
         var links = PlanLinks.Arrange(promises, leaderAddresses, own.Offer.Links, seal);
+        var heartbeats = PlanLinks.ArrangeHeartbeats(promises);
         HeartbeatPeer[] peers = [.. workers.Select((worker, i) => new HeartbeatPeer(
             i + 1, worker.Name, IPEndPoint.Parse(promises[i + 1].HeartbeatAddress),
             LinkCipher.Derive(worker.DeriveSecret(WorkerSession.HeartbeatPurpose(offers[i + 1])), own.Random, promises[i + 1].Random,
                 LinkRole.Dialer)))];
         await Task.WhenAll(
         [
-            BlockingWork.RunAsync(() => own.Connect(links[0], peers, RanksOnHostOf(0), either.Token)),
+            BlockingWork.RunAsync(() => own.Connect(
+                links[0], peers, (peer, what) => own.Watch.Blame(peer.Name, what), RanksOnHostOf(0), either.Token)),
             .. workers.Select((worker, i) => worker.ConnectAsync(
                 new PlanConnections
                 {
                     Epoch = epoch,
                     Links = links[i + 1],
+                    Heartbeats = heartbeats[i + 1],
                     NumRanksOnHost = RanksOnHostOf(i + 1),
                     LeaderHeartbeatAddress = SeenFrom(worker, promises[0].HeartbeatAddress),
                     LeaderRandom = own.Random,

@@ -29,6 +29,7 @@ public sealed class ClusterRunner : ModelRunner
     internal ClusterRunner(PlanRank rank, WorkerLink[] workers)
     {
         (_rank, _workers) = (rank, workers);
+        rank.Watch.IsGone = node => Array.Exists(workers, worker => worker.Name == node && worker.HasPeerClosed);
         rank.Watch.OnFailure = failure => _ending = EndEverywhereAsync(failure.Message);
         foreach (var worker in workers)
         {
@@ -79,7 +80,8 @@ public sealed class ClusterRunner : ModelRunner
     }
 
     /// <inheritdoc/>
-    /// <exception cref="NodeFailedException">A node ended the plan; closed sockets do so within 200 ms, silence within 1.5 s.</exception>
+    /// <exception cref="NodeFailedException">A node ended the plan; closed sockets do so within 200 ms, silence within 1.5 s, or 4.5 s
+    /// on a busy machine.</exception>
     public override StepResult Take(CancellationToken cancellation = default)
     {
         ThrowIfFailed();
@@ -173,8 +175,7 @@ public sealed class ClusterRunner : ModelRunner
             _rank.Watch.Blame(worker.Name, failure.What);
             return;
         }
-        _rank.Watch.Clear(worker.Name);
-        _rank.Watch.Suspect(Nodes[failure.Cause], $"{worker.Name} says: {failure.What}");
+        _rank.Watch.Accuse(worker.Name, Nodes[failure.Cause], $"{worker.Name} says: {failure.What}");
     }
 
     private async Task WatchAsync(WorkerLink worker)

@@ -12,24 +12,34 @@ public enum Silence
 /// <summary>
 /// Decides from heartbeats who is down: a pure state machine, its clock passed in. An edge is up while both directions are, so each
 /// beat says which of ours was heard last. A detector whose own tick comes late was itself away (a busy machine, sleep) and cannot
-/// tell its own absence from the peers': it accuses nobody and gives everyone a fresh start.
+/// tell its own absence from the peers': it accuses nobody and gives everyone a fresh start. Where ticks come somewhat late, here or by
+/// a peer's own word there, beats will too, and more is needed to be sure: then the limit is longer (as Lifeguard's is).
 /// </summary>
 public sealed class FailureDetector
 {
     /// <summary>Between beats.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>A peer that was silent for this long is down.</summary>
+    /// <summary>A peer that was silent for this long is down, where neither machine is busy.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
+
+    /// <summary>A peer that was silent for this long is down.</summary>
+    public static readonly TimeSpan MaxLimit = TimeSpan.FromSeconds(4);
 
     /// <summary>A tick that comes later than this after its time is late.</summary>
     public static readonly TimeSpan Lateness = TimeSpan.FromMilliseconds(200);
 
+    // Ranks that compute on every core hold a thread up for this long.
+    private static readonly TimeSpan UsualLateness = TimeSpan.FromMilliseconds(25);
+    private const int StretchPerLateness = 8;
+
     private readonly Peer[] _peers;
+    private Strain _strain;
     private TimeSpan? _lastTick;
 
     private struct Peer
     {
+        public TimeSpan Lateness;
         public TimeSpan LastHeard;
         public TimeSpan LastEchoed;
         public ulong Echo;
@@ -37,17 +47,42 @@ public sealed class FailureDetector
         public bool IsDown;
     }
 
+    /// <summary>The worst lateness of the last five to ten seconds.</summary>
+    private struct Strain
+    {
+        private static readonly TimeSpan Span = TimeSpan.FromSeconds(5);
+        private TimeSpan _since;
+        private TimeSpan _before;
+        private TimeSpan _worst;
+
+        public readonly TimeSpan Worst => _worst > _before ? _worst : _before;
+
+        public void Note(TimeSpan lateness, TimeSpan now)
+        {
+            if (now - _since >= Span)
+                (_since, _before, _worst) = (now, _worst, TimeSpan.Zero);
+            if (lateness > _worst)
+                _worst = lateness;
+        }
+    }
+
+    /// <summary>How late ticks came here lately, which peers are to be told.</summary>
+    public TimeSpan OwnLateness => _strain.Worst;
+
     /// <summary>Watches peers 0 to <paramref name="numPeers"/> - 1. None is accused before it was heard once.</summary>
     public FailureDetector(int numPeers) => _peers = new Peer[numPeers];
 
     /// <summary>True once a peer was heard and has heard us.</summary>
     public bool IsUp(int peer) => _peers[peer].IsUp && !_peers[peer].IsDown;
 
-    /// <summary>A beat came; <paramref name="echo"/> is the number of the last beat of ours that the peer had heard, 0 for none.</summary>
-    public void Hear(int peer, ulong echo, TimeSpan now)
+    /// <summary>
+    /// A beat came; <paramref name="echo"/> is the number of the last beat of ours that the peer had heard, 0 for none, and
+    /// <paramref name="lateness"/> the peer's <see cref="OwnLateness"/>.
+    /// </summary>
+    public void Hear(int peer, ulong echo, TimeSpan lateness, TimeSpan now)
     {
         ref var state = ref _peers[peer];
-        state.LastHeard = now;
+        (state.LastHeard, state.Lateness) = (now, lateness);
         if (echo > state.Echo)
         {
             (state.Echo, state.LastEchoed, state.IsUp) = (echo, now, true);
@@ -55,10 +90,12 @@ public sealed class FailureDetector
     }
 
     /// <summary>To be called every <see cref="Interval"/>; returns a peer that has just been found down, once each, or null.</summary>
-    public (int Peer, Silence Silence)? Tick(TimeSpan now)
+    public (int Peer, Silence Silence, TimeSpan For)? Tick(TimeSpan now)
     {
-        bool isLate = _lastTick is { } last && now - last > Interval + Lateness;
+        var late = _lastTick is { } last ? now - last - Interval : TimeSpan.Zero;
+        bool isLate = late > Lateness;
         _lastTick = now;
+        _strain.Note(late, now);
         for (int i = 0; i < _peers.Length; i++)
         {
             ref var state = ref _peers[i];
@@ -66,13 +103,23 @@ public sealed class FailureDetector
                 continue;
             if (isLate)
                 (state.LastHeard, state.LastEchoed) = (now, now);
-            Silence? silence = now - state.LastHeard >= Limit ? Silence.Unheard : now - state.LastEchoed >= Limit ? Silence.Deaf : null;
+            var limit = LimitFor(state.Lateness);
+            Silence? silence = now - state.LastHeard >= limit ? Silence.Unheard : now - state.LastEchoed >= limit ? Silence.Deaf : null;
             if (silence is { } found)
             {
                 state.IsDown = true;
-                return (i, found);
+                return (i, found, limit);
             }
         }
         return null;
+    }
+
+    private TimeSpan LimitFor(TimeSpan peersLateness)
+    {
+        var worst = peersLateness > _strain.Worst ? peersLateness : _strain.Worst;
+        if (worst <= UsualLateness)
+            return Limit;
+        var stretched = Limit + (StretchPerLateness * (worst - UsualLateness));
+        return stretched < MaxLimit ? stretched : MaxLimit;
     }
 }

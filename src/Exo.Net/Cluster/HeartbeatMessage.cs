@@ -10,11 +10,11 @@ namespace Exo.Net.Cluster;
 /// 4   4  plan epoch
 /// 8   4  rank of the sender
 /// 12  8  number of the beat in its direction, from 1
-/// 20  24 sealed: echo (8), progress step (4), progress operation (4), zero (8)
+/// 20  24 sealed: echo (8), progress step (4), progress operation (4), lateness in ms (4), zero (4)
 /// 44  16 AES-GCM tag; the 20 bytes before are its associated data, the number its nonce
 /// </code>
 /// </summary>
-internal readonly record struct HeartbeatMessage(uint Epoch, int Rank, ulong Number, ulong Echo, uint Step, uint Operation)
+internal readonly record struct HeartbeatMessage(uint Epoch, int Rank, ulong Number, ulong Echo, uint Step, uint Operation, uint LateMs)
 {
     public const int SizeBytes = 60;
     private const int HeaderBytes = 20;
@@ -31,7 +31,8 @@ internal readonly record struct HeartbeatMessage(uint Epoch, int Rank, ulong Num
         BinaryPrimitives.WriteUInt64LittleEndian(clear, Echo);
         BinaryPrimitives.WriteUInt32LittleEndian(clear[8..], Step);
         BinaryPrimitives.WriteUInt32LittleEndian(clear[12..], Operation);
-        clear[16..].Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(clear[16..], LateMs);
+        clear[20..].Clear();
         cipher.Seal(Number, datagram[..HeaderBytes], clear, datagram.Slice(HeaderBytes, SealedBytes + FrameHeader.SealBytes));
     }
 
@@ -52,6 +53,6 @@ internal readonly record struct HeartbeatMessage(uint Epoch, int Rank, ulong Num
         return new HeartbeatMessage(
             BinaryPrimitives.ReadUInt32LittleEndian(datagram[4..]), BinaryPrimitives.ReadInt32LittleEndian(datagram[8..]), number,
             BinaryPrimitives.ReadUInt64LittleEndian(clear), BinaryPrimitives.ReadUInt32LittleEndian(clear[8..]),
-            BinaryPrimitives.ReadUInt32LittleEndian(clear[12..]));
+            BinaryPrimitives.ReadUInt32LittleEndian(clear[12..]), BinaryPrimitives.ReadUInt32LittleEndian(clear[16..]));
     }
 }

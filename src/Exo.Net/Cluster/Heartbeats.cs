@@ -123,16 +123,17 @@ internal sealed class Heartbeats : IDisposable
             if (_stop)
                 return;
             while (!_stop && _detector.Tick(Stopwatch.GetElapsedTime(start)) is { } down)
-                _onDown!(_peers[down.Peer], Explain(down.Peer, down.Silence));
+                _onDown!(_peers[down.Peer], Explain(down.Peer, down.Silence, down.For));
         }
     }
 
     private void Send(byte[] datagram, ulong number)
     {
         var (step, operation) = _progress.Place;
+        uint lateMs = (uint)Math.Min(_detector.OwnLateness.TotalMilliseconds, uint.MaxValue);
         for (int i = 0; i < _peers.Length; i++)
         {
-            new HeartbeatMessage(_epoch, _rank, number, _seen[i].LastNumber, step, operation).Format(datagram, _peers[i].Cipher);
+            new HeartbeatMessage(_epoch, _rank, number, _seen[i].LastNumber, step, operation, lateMs).Format(datagram, _peers[i].Cipher);
             try
             {
                 _socket.SendTo(datagram.AsSpan(0, HeartbeatMessage.SizeBytes), SocketFlags.None, _peers[i].Address);
@@ -168,15 +169,15 @@ internal sealed class Heartbeats : IDisposable
                 return;
             _seen[peer] = new Progress { LastNumber = beat.Number, Step = beat.Step, Operation = beat.Operation };
         }
-        _detector.Hear(peer, beat.Echo, Stopwatch.GetElapsedTime(start));
+        _detector.Hear(peer, beat.Echo, TimeSpan.FromMilliseconds(beat.LateMs), Stopwatch.GetElapsedTime(start));
         if (!_allUp.IsSet && Enumerable.Range(0, _peers.Length).All(_detector.IsUp))
             _allUp.Set();
     }
 
-    private string Explain(int peer, Silence silence)
+    private string Explain(int peer, Silence silence, TimeSpan time)
     {
         var (step, operation) = ProgressOf(peer);
         string what = silence == Silence.Unheard ? "silent" : "heard, but hearing nothing from here";
-        return $"{what} for {FailureDetector.Limit.TotalSeconds:0.0} s (last seen in step {step}, operation {operation})";
+        return $"{what} for {time.TotalSeconds:0.0} s (last seen in step {step}, operation {operation})";
     }
 }

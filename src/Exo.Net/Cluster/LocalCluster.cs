@@ -9,7 +9,7 @@ namespace Exo.Net.Cluster;
 /// </summary>
 public sealed class LocalCluster : IAsyncDisposable
 {
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
     private readonly List<WorkerProcess> _processes = [];
 
     private LocalCluster(ControlOptions control, NodeServices services) => Leader = new ClusterLeader(control, services);

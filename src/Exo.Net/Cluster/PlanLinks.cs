@@ -96,6 +96,36 @@ internal static class PlanLinks
     }
 
     /// <summary>
+    /// Heartbeats between workers: orders[rank] has one entry a peer; the leader's own are keyed by the control connections. A pair of
+    /// which one end is only known by a loopback address has none: nothing could be sent from there to the other.
+    /// </summary>
+    public static HeartbeatOrder[][] ArrangeHeartbeats(PlanPromise[] ranks)
+    {
+        var orders = ranks.Select(_ => new List<HeartbeatOrder>()).ToArray();
+        for (int low = 1; low < ranks.Length; low++)
+        {
+            for (int high = low + 1; high < ranks.Length; high++)
+            {
+                if (IsLoopback(ranks[low].HeartbeatAddress) != IsLoopback(ranks[high].HeartbeatAddress))
+                    continue;
+                byte[] secret = RandomNumberGenerator.GetBytes(32);
+                orders[low].Add(Order(high, LinkRole.Dialer, secret));
+                orders[high].Add(Order(low, LinkRole.Listener, secret));
+            }
+        }
+        return [.. orders.Select(list => list.ToArray())];
+
+        HeartbeatOrder Order(int peer, LinkRole role, byte[] secret) => new()
+        {
+            Peer = peer,
+            Role = role,
+            Address = ranks[peer].HeartbeatAddress,
+            Secret = secret,
+            PeerRandom = ranks[peer].Random,
+        };
+    }
+
+    /// <summary>
     /// Makes this rank's end of its links, in an order in which nobody waits for somebody who waits for him: TCP dials need only the
     /// peer's backlog; shared-memory pairs go in one order for all ranks; then TCP dialers are taken as they come.
     /// </summary>

@@ -97,6 +97,25 @@ public sealed record LinkOrder
     public required byte[] ListenerRandom { get; init; }
 }
 
+/// <summary>One end of the heartbeats between two workers.</summary>
+public sealed record HeartbeatOrder
+{
+    /// <summary>The rank at the other end.</summary>
+    public required int Peer { get; init; }
+
+    /// <summary>Which end this is: the lower rank's is called the dialer's.</summary>
+    public required LinkRole Role { get; init; }
+
+    /// <summary>Where the peer takes heartbeats.</summary>
+    public required string Address { get; init; }
+
+    /// <summary>The pair's secret, from which its keys are made.</summary>
+    public required byte[] Secret { get; init; }
+
+    /// <summary>The peer's random.</summary>
+    public required byte[] PeerRandom { get; init; }
+}
+
 /// <summary>Everything a rank needs to connect.</summary>
 public sealed record PlanConnections
 {
@@ -108,6 +127,9 @@ public sealed record PlanConnections
 
     /// <summary>Ranks of the plan that share this rank's host, itself included: they share its cores.</summary>
     public required int NumRanksOnHost { get; init; }
+
+    /// <summary>Heartbeats with ranks other than the leader, one entry a peer.</summary>
+    public required HeartbeatOrder[] Heartbeats { get; init; }
 
     /// <summary>Where the leader takes heartbeats.</summary>
     public required string LeaderHeartbeatAddress { get; init; }

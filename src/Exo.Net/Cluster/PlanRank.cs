@@ -25,7 +25,7 @@ internal sealed class PlanRank : IDisposable
     // its core they offer it for a while before they sleep (shared memory, two ranks on two cores: 142 tokens/s against 121).
     private static readonly WaitPolicy Patient = new(Pauses: 200, Yields: 200);
 
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(20);
     private readonly NodeServices _services;
     private readonly LinkListeners _listeners;
     private readonly byte[] _random = RandomNumberGenerator.GetBytes(LinkCipher.RandomBytes);
@@ -77,11 +77,15 @@ internal sealed class PlanRank : IDisposable
         Random = _random,
     };
 
-    /// <summary>Connects with every peer and brings the heartbeats up; a peer that goes down later is blamed.</summary>
+    /// <summary>
+    /// Connects with every peer and brings the heartbeats up. A peer that goes down later is told to <paramref name="onDown"/>, on the
+    /// heartbeats' thread.
+    /// </summary>
     /// <exception cref="WireException">A peer is gone, or not in time.</exception>
-    public void Connect(LinkOrder[] links, HeartbeatPeer[] peers, int numRanksOnHost, CancellationToken cancel)
+    public void Connect(
+        LinkOrder[] links, HeartbeatPeer[] peers, Action<HeartbeatPeer, string> onDown, int numRanksOnHost, CancellationToken cancel)
     {
-        _heartbeats.Start(peers, (peer, what) => Watch.Blame(peer.Name, what));
+        _heartbeats.Start(peers, onDown);
         Transports = PlanLinks.Connect(Offer, links, _listeners, Deadline.After(ConnectTimeout), cancel);
         _listeners.Dispose();
         Transport[] connected = [.. Transports.OfType<Transport>()];

@@ -10,7 +10,7 @@ namespace Exo.Net.Cluster;
 /// </summary>
 internal sealed class WorkerLink : IAsyncDisposable
 {
-    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LoadTimeout = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan FarewellTimeout = TimeSpan.FromMilliseconds(500);
     private readonly ControlConnection _connection;
@@ -30,6 +30,9 @@ internal sealed class WorkerLink : IAsyncDisposable
 
     /// <summary>Ends when the connection does.</summary>
     public Task Completion => _connection.Completion;
+
+    /// <inheritdoc cref="ControlConnection.HasPeerClosed"/>
+    public bool HasPeerClosed => _connection.HasPeerClosed;
 
     /// <summary>Told of the worker's failures in a plan.</summary>
     public Action<PlanFailure>? OnPlanFailed { get; set; }

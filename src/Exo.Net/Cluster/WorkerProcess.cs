@@ -10,6 +10,7 @@ namespace Exo.Net.Cluster;
 internal sealed class WorkerProcess : IAsyncDisposable
 {
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan KillTimeout = TimeSpan.FromSeconds(30);
     private readonly Process _process;
 
     private WorkerProcess(Process process, string name) => (_process, Name) = (process, name);
@@ -74,7 +75,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
         catch (TimeoutException)
         {
             _process.Kill();
-            await Exited.WaitAsync(LeaveTimeout);
+            await Exited.WaitAsync(KillTimeout);
         }
         _process.Dispose();
     }

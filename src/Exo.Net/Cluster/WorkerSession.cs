@@ -48,6 +48,7 @@ internal sealed class WorkerSession(ControlConnection leader, NodeServices servi
                 throw new ClusterException($"plan {offer.Epoch}: expected one after {_promised}, which was promised");
             _promised = offer.Epoch;
             _rank = new PlanRank(offer, leader.LocalAddress, services);
+            _rank.Watch.IsGone = node => node == offer.NodeNames[0] && leader.HasPeerClosed;
             _rank.Watch.OnFailure = OnFailure;
             return _rank.Promise();
         });
@@ -59,8 +60,13 @@ internal sealed class WorkerSession(ControlConnection leader, NodeServices servi
         var rank = Current(connections.Epoch);
         byte[] secret = leader.DeriveDataSecret(HeartbeatPurpose(rank.Offer));
         var cipher = LinkCipher.Derive(secret, connections.LeaderRandom, rank.Random, LinkRole.Listener);
-        var peer = new HeartbeatPeer(0, rank.Offer.NodeNames[0], IPEndPoint.Parse(connections.LeaderHeartbeatAddress), cipher);
-        rank.Connect(connections.Links, [peer], connections.NumRanksOnHost, rank.Watch.Failed);
+        var leading = new HeartbeatPeer(0, rank.Offer.NodeNames[0], IPEndPoint.Parse(connections.LeaderHeartbeatAddress), cipher);
+        var others = connections.Heartbeats.Select(order => new HeartbeatPeer(order.Peer, rank.Offer.NodeNames[order.Peer],
+            IPEndPoint.Parse(order.Address), LinkCipher.Derive(order.Secret,
+                order.Role == LinkRole.Dialer ? rank.Random : order.PeerRandom,
+                order.Role == LinkRole.Dialer ? order.PeerRandom : rank.Random, order.Role)));
+        rank.Connect(connections.Links, [leading, .. others], (peer, what) => OnDown(rank, peer, what), connections.NumRanksOnHost,
+            rank.Watch.Failed);
         return true;
     });
 
@@ -143,9 +149,17 @@ internal sealed class WorkerSession(ControlConnection leader, NodeServices servi
     private void Report(PlanRank rank, int cause, string what) =>
         _ = _rpc!.NotifyAsync(nameof(WorkerLink.PlanFailed), new PlanFailure(rank.Offer.Epoch, rank.Offer.Rank, Math.Max(cause, 0), what));
 
+    // Whose fault it is that another worker is not heard any more, the leader can tell: it hears both.
+    private void OnDown(PlanRank rank, HeartbeatPeer peer, string what)
+    {
+        if (peer.Rank == 0)
+            rank.Watch.Blame(peer.Name, what);
+        else
+            Report(rank, peer.Rank, $"no longer hears {peer.Name}: {what}");
+    }
+
     private void OnFailure(ClusterException failure)
     {
-        // The only heartbeats that a worker hears are the leader's.
         if (failure is NodeFailedException node && node.Node == _rank?.Offer.NodeNames[0])
             _leaderLost.TrySetResult(failure.Message);
     }
@@ -159,8 +173,18 @@ internal sealed class WorkerSession(ControlConnection leader, NodeServices servi
         var (rank, thread) = (_rank, _thread);
         (_rank, _thread) = (null, null);
         if (thread is not null && !thread.Join(ThreadTimeout))
-            throw new ClusterException($"plan {rank!.Offer.Epoch}: its thread did not end within {ThreadTimeout.TotalSeconds} s");
+        {
+            // It computes still; what it holds is let go once it does not.
+            new Thread(() => DisposeAfter(thread, rank!)) { IsBackground = true, Name = $"end of plan {rank!.Offer.Epoch}" }.Start();
+            throw new ClusterException($"plan {rank.Offer.Epoch}: its thread did not end within {ThreadTimeout.TotalSeconds} s");
+        }
         rank?.Dispose();
+    }
+
+    private static void DisposeAfter(Thread thread, PlanRank rank)
+    {
+        thread.Join();
+        rank.Dispose();
     }
 
     private async Task<T> InTurnAsync<T>(Func<T> work)

@@ -16,6 +16,9 @@ public sealed class LocalClusterTests
     private static readonly GoldenCheckpoint Golden = GoldenCheckpoint.Load("llama-f32");
     private static readonly RankModel Model = new(Golden.Folder, "cpu", 1, Arithmetic.Fast, new CacheSize(128));
 
+    // Tests share their machine; tests/campaigns/nodes-failures measures how soon it is.
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+
     [Theory]
     [InlineData("tensor", 2, LinkChoice.Automatic)]
     [InlineData("tensor:5:3:1", 3, LinkChoice.Tcp)]
@@ -36,26 +39,28 @@ public sealed class LocalClusterTests
     [InlineData("tensor", 3, "worker-1")]
     [InlineData("tensor", 3, "worker-2")]
     [InlineData("pipeline", 3, "worker-2")]
-    public async Task Killed_worker_ends_the_step_within_200_ms_and_is_named(string split, int numNodes, string victim)
+    public async Task Killed_worker_ends_the_step_by_its_closed_socket_and_is_named(string split, int numNodes, string victim)
     {
         await using var run = await Run.StartAsync(split, numNodes, LinkChoice.Automatic);
         var (elapsed, failure) = run.UntilFailure(() => Process.GetProcessById(run.Cluster.ProcessIds[victim]).Kill());
         Assert.Equal(victim, Assert.IsType<NodeFailedException>(failure).Node);
-        Assert.InRange(elapsed.TotalMilliseconds, 0, 200);
+        Assert.Contains("closed", failure.Message, StringComparison.Ordinal);
+        Assert.InRange(elapsed, TimeSpan.Zero, Soon);
         Assert.IsType<NodeFailedException>(Record.Exception(() => run.Driver.Sample([1], 1, new SamplingSettings())));
     }
 
     [Theory]
     [InlineData("tensor", 3, "worker-2")]
     [InlineData("pipeline", 3, "worker-1")]
-    public async Task Stopped_worker_ends_the_step_within_1500_ms_and_is_named(string split, int numNodes, string victim)
+    public async Task Stopped_worker_ends_the_step_by_its_silence_and_is_named(string split, int numNodes, string victim)
     {
         if (OperatingSystem.IsWindows())
             return;
         await using var run = await Run.StartAsync(split, numNodes, LinkChoice.Tcp);
         var (elapsed, failure) = run.UntilFailure(() => Signal("STOP", run.Cluster.ProcessIds[victim]));
         Assert.Equal(victim, Assert.IsType<NodeFailedException>(failure).Node);
-        Assert.InRange(elapsed.TotalMilliseconds, 500, 1500);
+        Assert.Contains("silent", failure.Message, StringComparison.Ordinal);
+        Assert.InRange(elapsed, TimeSpan.Zero, Soon);
     }
 
     [Fact]
@@ -90,7 +95,7 @@ public sealed class LocalClusterTests
             Assert.Equal("answered", await leader.StandardOutput.ReadLineAsync());
             Signal(signal, leader.Id);
             var patience = Stopwatch.StartNew();
-            while (!workers.All(HasEnded) && patience.Elapsed < TimeSpan.FromSeconds(10))
+            while (!workers.All(HasEnded) && patience.Elapsed < InProcessCluster.Patience)
                 await Task.Delay(20);
             Assert.All(workers, worker => Assert.True(HasEnded(worker)));
         }
@@ -98,7 +103,7 @@ public sealed class LocalClusterTests
         {
             leader.Kill();
         }
-        string errors = await leader.StandardError.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        string errors = await leader.StandardError.ReadToEndAsync().WaitAsync(InProcessCluster.Patience);
         Assert.Contains("worker-1: lost the leader, leader at 127.0.0.1", errors, StringComparison.Ordinal);
         Assert.Contains("worker-2: lost the leader, leader at 127.0.0.1", errors, StringComparison.Ordinal);
     }
