@@ -59,17 +59,24 @@ internal sealed class ClusterArguments
             Seal = arguments.GetValue(_trusted) ? LinkSeal.Trusted : LinkSeal.Encrypted,
             KeepsTimeline = arguments.GetValue(_timeline) is not null,
         };
-        (ClusterLeader leader, IAsyncDisposable owner) = await GatherAsync(arguments, addresses, numNodes, cancellation);
+        Gathered nodes = await GatherAsync(arguments, addresses, numNodes, cancellation);
         try
         {
             var progress = new LoadReport(shard => report(shard.Node, shard.Done, shard.Total));
-            ClusterRunner runner = await leader.StartPlanAsync(request, progress, cancellation);
-            return new LoadedEngine(new Engine(watch(runner), text, options), runner, owner);
+            ClusterRunner first = await nodes.Leader.StartPlanAsync(request, progress, cancellation);
+            var runner = new RecoveringRunner(first, PlanAgainAsync, cancellation);
+            return new LoadedEngine(new Engine(watch(runner), text, options), runner, nodes.Owner);
         }
         catch
         {
-            await owner.DisposeAsync();
+            await nodes.Owner.DisposeAsync();
             throw;
+        }
+
+        async Task<ClusterRunner> PlanAgainAsync(CancellationToken token)
+        {
+            await nodes.RestoreAsync(token);
+            return await nodes.Leader.StartPlanAsync(request, null, token);
         }
     }
 
@@ -78,14 +85,17 @@ internal sealed class ClusterArguments
         rank => rank.Device == "cpu" ? CpuDevice.Create(rank.NumThreads > 0 ? rank.NumThreads : null) : throw new ClusterException($"no device is called {rank.Device}"),
         ModelLocator.Find);
 
-    private async Task<(ClusterLeader Leader, IAsyncDisposable Owner)> GatherAsync(
+    /// <summary>A leader that has its workers, who lets all of them go, and how those that were lost are brought back.</summary>
+    private sealed record Gathered(ClusterLeader Leader, IAsyncDisposable Owner, Func<CancellationToken, Task> RestoreAsync);
+
+    private async Task<Gathered> GatherAsync(
         ParseResult arguments, string[] addresses, int numNodes, CancellationToken cancellation)
     {
         string? waitAt = arguments.GetValue(_waitAt);
         if (addresses.Length == 0 && waitAt is null)
         {
             LocalCluster cluster = await LocalCluster.StartAsync(numNodes - 1, WorkerCommand.Self("worker"), Services, onErrorLine: null, cancellation);
-            return (cluster.Leader, cluster);
+            return new Gathered(cluster.Leader, cluster, cluster.RestoreAsync);
         }
         string keyFile = arguments.GetValue(_keyFile) ?? throw new ClusterException("--key-file: needed with workers that this process does not start");
         var control = new ControlOptions(NodeIdentity.Create($"{Environment.MachineName}-leader"), ClusterKeyFile.ReadOrCreate(keyFile));
@@ -93,11 +103,12 @@ internal sealed class ClusterArguments
         try
         {
             foreach (string address in addresses) await leader.DialWorkerAsync(Addresses.Parse("--worker", address), cancellation);
-            if (waitAt is null) return (leader, leader);
+            if (waitAt is null) return new Gathered(leader, leader, leader.RedialWorkersAsync);
             await using ControlListener listener = Addresses.Listen("--wait-for-workers", waitAt, control);
             await Console.Error.WriteLineAsync($"waiting for {numNodes - 1 - leader.Workers.Count} workers at {listener.EndPoint}");
             await leader.AcceptWorkersAsync(listener, numNodes - 1, cancellation);
-            return (leader, leader);
+            // Those that dialled end with the plan; only somebody who starts them again brings them back.
+            return new Gathered(leader, leader, leader.RedialWorkersAsync);
         }
         catch
         {

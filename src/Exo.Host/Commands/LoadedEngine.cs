@@ -4,7 +4,7 @@ using Exo.Net.Cluster;
 namespace Exo.Host.Commands;
 
 /// <summary>An engine with what stands behind it: nothing, or the nodes that run the model.</summary>
-internal sealed class LoadedEngine(Engine engine, ClusterRunner? runner = null, params IAsyncDisposable[] cluster) : IAsyncDisposable
+internal sealed class LoadedEngine(Engine engine, RecoveringRunner? runner = null, params IAsyncDisposable[] cluster) : IAsyncDisposable
 {
     public Engine Engine { get; } = engine;
 

@@ -27,6 +27,7 @@ public sealed record PlanRequest(RankModel Model, SplitLayout Layout)
 public sealed class ClusterLeader(ControlOptions control, NodeServices services) : IAsyncDisposable
 {
     private readonly List<WorkerLink> _workers = [];
+    private readonly Dictionary<string, EndPoint> _dialled = [];
     private uint _epoch;
 
     /// <summary>This node's name.</summary>
@@ -35,7 +36,7 @@ public sealed class ClusterLeader(ControlOptions control, NodeServices services)
     /// <summary>Names of the workers whose connection is up, in the order in which they get ranks.</summary>
     public IReadOnlyList<string> Workers => [.. Living.Select(worker => worker.Name)];
 
-    private IEnumerable<WorkerLink> Living => _workers.Where(worker => !worker.Completion.IsCompleted);
+    private IEnumerable<WorkerLink> Living => _workers.Where(worker => !worker.Completion.IsCompleted && !worker.HasPeerClosed);
 
     /// <summary>Takes workers that dial, until there are so many in all.</summary>
     /// <exception cref="OperationCanceledException">Cancelled before they had come.</exception>
@@ -47,8 +48,31 @@ public sealed class ClusterLeader(ControlOptions control, NodeServices services)
 
     /// <summary>Dials a worker that listens.</summary>
     /// <exception cref="ControlHandshakeException">Not reached, or refused.</exception>
-    public async Task DialWorkerAsync(EndPoint address, CancellationToken token) =>
-        await AddAsync(await ControlConnection.DialAsync(address, control, token), token);
+    public async Task DialWorkerAsync(EndPoint address, CancellationToken token)
+    {
+        var connection = await ControlConnection.DialAsync(address, control, token);
+        await AddAsync(connection, token);
+        _dialled[connection.Remote.Name] = address;
+    }
+
+    /// <summary>Dials those again that were dialled before and are gone.</summary>
+    /// <exception cref="NodeFailedException">One is not back; it is named.</exception>
+    public async Task RedialWorkersAsync(CancellationToken token)
+    {
+        foreach (var (name, address) in _dialled.ToArray())
+        {
+            if (Workers.Contains(name))
+                continue;
+            try
+            {
+                await DialWorkerAsync(address, token);
+            }
+            catch (ControlHandshakeException e)
+            {
+                throw new NodeFailedException(name, $"it is gone, and not back yet: {e.Message}", e);
+            }
+        }
+    }
 
     /// <summary>Sets up a plan over this node and the first workers, loads the model, and returns what runs it.</summary>
     /// <exception cref="NodeFailedException">A node failed in it; it is named.</exception>
@@ -99,6 +123,11 @@ public sealed class ClusterLeader(ControlOptions control, NodeServices services)
             throw new ClusterException($"a second node is called {name}: errors could not tell them apart");
         }
         _workers.Add(await WorkerLink.OpenAsync(connection, token));
+        foreach (var gone in _workers.Except(Living).ToArray())
+        {
+            _workers.Remove(gone);
+            await gone.DisposeAsync();
+        }
     }
 
     private static async Task SetUpAsync(

@@ -11,8 +11,11 @@ public sealed class LocalCluster : IAsyncDisposable
 {
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
     private readonly List<WorkerProcess> _processes = [];
+    private readonly ControlOptions _control;
+    private readonly Func<ControlListener, string, WorkerProcess> _start;
 
-    private LocalCluster(ControlOptions control, NodeServices services) => Leader = new ClusterLeader(control, services);
+    private LocalCluster(ControlOptions control, NodeServices services, Func<ControlListener, string, WorkerProcess> start) =>
+        (Leader, _control, _start) = (new ClusterLeader(control, services), control, start);
 
     /// <summary>Gives plans to the workers.</summary>
     public ClusterLeader Leader { get; }
@@ -32,13 +35,11 @@ public sealed class LocalCluster : IAsyncDisposable
     {
         var key = ClusterKey.Create();
         var control = new ControlOptions(NodeIdentity.Create("leader"), new ClusterKeys(key));
-        var cluster = new LocalCluster(control, services);
+        var cluster = new LocalCluster(
+            control, services, (listener, name) => WorkerProcess.Start(command, $"{listener.EndPoint}", name, key, onErrorLine));
         try
         {
-            await using var listener = new ControlListener(new IPEndPoint(IPAddress.Loopback, 0), control);
-            for (int i = 1; i <= numWorkers; i++)
-                cluster._processes.Add(WorkerProcess.Start(command, $"{listener.EndPoint}", $"worker-{i}", key, onErrorLine));
-            await cluster.WaitForWorkersAsync(listener, numWorkers, token);
+            await cluster.StartWorkersAsync(Enumerable.Range(1, numWorkers).Select(i => $"worker-{i}"), token);
             return cluster;
         }
         catch
@@ -48,11 +49,30 @@ public sealed class LocalCluster : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts those workers again, under their names, that have ended or were given up.</summary>
+    /// <exception cref="NodeFailedException">A worker ended, or did not come in time.</exception>
+    public async Task RestoreAsync(CancellationToken token)
+    {
+        var living = Leader.Workers;
+        WorkerProcess[] lost = [.. _processes.Where(process => !living.Contains(process.Name))];
+        await Task.WhenAll(lost.Select(process => process.DisposeAsync().AsTask()));
+        _processes.RemoveAll(lost.Contains);
+        await StartWorkersAsync(lost.Select(process => process.Name), token);
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await Leader.DisposeAsync();
         await Task.WhenAll(_processes.Select(process => process.DisposeAsync().AsTask()));
+    }
+
+    private async Task StartWorkersAsync(IEnumerable<string> names, CancellationToken token)
+    {
+        await using var listener = new ControlListener(new IPEndPoint(IPAddress.Loopback, 0), _control);
+        foreach (string name in names)
+            _processes.Add(_start(listener, name));
+        await WaitForWorkersAsync(listener, _processes.Count, token);
     }
 
     private async Task WaitForWorkersAsync(ControlListener listener, int numWorkers, CancellationToken token)

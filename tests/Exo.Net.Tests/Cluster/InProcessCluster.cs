@@ -37,6 +37,9 @@ internal sealed class InProcessCluster : IAsyncDisposable
         return cluster;
     }
 
+    /// <summary>Ends all workers as if their processes were killed.</summary>
+    public Task KillWorkersAsync() => _stop.CancelAsync();
+
     public async ValueTask DisposeAsync()
     {
         await Leader.DisposeAsync();

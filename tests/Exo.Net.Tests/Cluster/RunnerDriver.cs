@@ -36,6 +36,9 @@ internal sealed class RunnerDriver(ModelRunner runner)
         }
     }
 
+    /// <summary>One more step of the last sequence.</summary>
+    public void Continue(int id) => Step([id], OutputKind.Sample, null);
+
     private StepResult Step(ReadOnlySpan<int> ids, OutputKind kind, SequenceStart? start)
     {
         _plan.Clear();
