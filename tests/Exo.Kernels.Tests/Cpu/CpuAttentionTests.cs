@@ -25,6 +25,11 @@ public class CpuAttentionTests
         { 70, 70, 0, 4, 4, false, 0, DType.F16, [20, 2] },
         { 9, 3, 3, 20, 20, false, 1, DType.F16, [20, 20] },
         { 4, 4, 0, 8, 8, true, 0, DType.F16, [7000, 3] },
+        { 1, 1, 0, 64, 64, false, 0, DType.F16, [200, 1] },
+        { 4, 2, 0, 40, 128, false, 0, DType.F16, [131, 1, 64, 3] },
+        { 3, 3, 0, 33, 80, false, 0, DType.F16, [150, 1, 140, 2] },
+        { 5, 5, 0, 24, 64, false, 0, DType.F32, [150, 1] },
+        { 6, 6, 0, 24, 64, false, 90, DType.F16, [150, 1] },
     };
 
     [Theory]
@@ -38,6 +43,37 @@ public class CpuAttentionTests
         using var reference = new ReferenceDevice();
         float[] expected = Run(reference, layout, shape, type, sequences);
         CpuDevices.ForEach(device => CpuDevices.AssertSameBits(expected, Run(device, layout, shape, type, sequences), device.Name));
+    }
+
+    [Theory]
+    [InlineData(1e-40f, 1f)]
+    [InlineData(1f, 1e-7f)]
+    [InlineData(1e-30f, 1e-5f)]
+    [InlineData(30000f, 1f)]
+    [InlineData(40000f, 1f)]
+    [InlineData(1e30f, 1e-6f)]
+    public void Queries_of_any_size_and_the_smallest_halves_equal_the_reference(float querySize, float cellSize)
+    {
+        var layout = new KvLayout(1, 32, 64);
+        using var reference = new ReferenceDevice();
+        float[] expected = Run(reference);
+        Assert.All(expected, value => Assert.True(float.IsFinite(value)));
+        CpuDevices.ForEach(device => CpuDevices.AssertSameBits(expected, Run(device), device.Name));
+
+        float[] Run(Device device)
+        {
+            using KvCache cache = device.CreateKvCache(layout, DType.F16, 7);
+            var batch = new StepBatch();
+            batch.AddSequence(0, 101, [0, 1, 2, 3, 4, 5, 6]);
+            Tensor keys = device.Write(Scaled(101 * 32, 1, cellSize), 101, 32), values = device.Write(Scaled(101 * 64, 2, cellSize), 101, 64);
+            device.AppendKv(cache, batch, keys, values);
+            batch.Clear();
+            batch.AddSequence(100, 1, [0, 1, 2, 3, 4, 5, 6]);
+            Tensor query = device.Write(Scaled(4 * 32, 3, querySize), 1, 4 * 32);
+            return device.Read(device.Attention(query, cache, batch, new AttentionShape(4, 0, 4, 0, 0.1f))).ToArray();
+        }
+
+        static float[] Scaled(int count, int seed, float size) => [.. CpuDevices.Random(count, seed).Select(value => value * size / 2)];
     }
 
     [Theory]

@@ -58,16 +58,16 @@ internal static unsafe class AttentionKernel<TSimd, TVector>
         var scratch = new UnitScratch(job.Scratch + (worker * job.Sizes.WorkerFloats), job.Sizes);
         int width = unit.NumHeads * job.Layout.KeyWidth;
         float* queries = job.Query + (unit.FirstRow * job.QueryStride) + ((nint)unit.FirstHead * job.Layout.KeyWidth);
-        if (unit.NumRows == 1)
-        {
-            scratch.Queries = queries;
-            return scratch;
-        }
-        for (int row = 0; row < unit.NumRows; row++)
-        {
-            var source = new ReadOnlySpan<float>(queries + (row * job.QueryStride), width);
-            source.CopyTo(new Span<float>(scratch.Queries + ((nint)row * width), width));
-        }
+        if (unit.NumRows == 1) scratch.Queries = queries;
+        else
+            for (int row = 0; row < unit.NumRows; row++)
+            {
+                var source = new ReadOnlySpan<float>(queries + (row * job.QueryStride), width);
+                source.CopyTo(new Span<float>(scratch.Queries + ((nint)row * width), width));
+            }
+        if (!KvBlocks<TSimd, TVector>.MultipliesHalves(job, unit)) return scratch;
+        scratch.IsScaled = HalfUnit.TryScale<TSimd, TVector>(scratch.Queries, scratch.OwnQueries, unit.NumRows * width);
+        if (scratch.IsScaled) scratch.Queries = scratch.OwnQueries;
         return scratch;
     }
 

@@ -9,15 +9,16 @@ internal static unsafe class BlockSoftmax<TSimd, TVector>
 {
     /// <summary>
     /// For each block, for each query: s = score * scale, new = max(old, s over the visible cells), factor = exp(old - new),
-    /// p = exp(s - new), lane j of the denominator = lane j * factor + p[j]. Scores become probabilities, +0 in cells that are not visible.
+    /// p = exp(s - new), lane j of the denominator = lane j * factor + p[j]. Scores become probabilities times unit, +0 in cells that are not visible.
     /// scores: [numBlocks, count, 16], max: [count], denominators: [count, 16], factors and maxima: [numBlocks, count], factors with room for
     /// a vector more.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Update(
-        float* scores, int numBlocks, int count, float scale, Cells cells, float* max, float* denominators, float* factors, float* maxima)
+        float* scores, int numBlocks, int count, float scale, float unit, Cells cells, float* max, float* denominators, float* factors,
+            float* maxima)
     {
-        TVector scales = TSimd.Broadcast(cells.IsWhole ? scale : 1f);
+        TVector scales = TSimd.Broadcast(cells.IsWhole ? scale : 1f), units = TSimd.Broadcast(unit);
         float* s = scores;
         for (int block = 0; block < numBlocks; block++)
         {
@@ -49,7 +50,7 @@ internal static unsafe class BlockSoftmax<TSimd, TVector>
                 for (int lane = 0; lane < Lanes.Count; lane += TSimd.Width)
                 {
                     TVector p = TSimd.Exp(TSimd.Subtract(TSimd.Load(s + lane), newMax));
-                    TSimd.Store(s + lane, p);
+                    TSimd.Store(s + lane, TSimd.Multiply(p, units));
                     TSimd.Store(lanes + lane, TSimd.Add(TSimd.Multiply(TSimd.Load(lanes + lane), factor), p));
                 }
             }

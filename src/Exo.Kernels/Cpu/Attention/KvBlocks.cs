@@ -56,6 +56,11 @@ internal static unsafe class KvBlocks<TSimd, TVector>
         return Math.Clamp(MaxConvertedBytes / bytes, 1, AttentionSizes.MaxBlocksAtOnce);
     }
 
+    /// <summary>True where finite halves are multiplied straight from the pages, keys and values alike.</summary>
+    public static bool MultipliesHalves(in AttentionJob job, in AttentionUnit unit) =>
+        job.Type == DType.F16 && job.IsFinite && unit.NumQueries <= MaxQueriesInOnePass && !job.Layout.ValuesInKeys
+            && job.Layout.ValueWidth % TSimd.Width == 0;
+
     /// <summary>
     /// Block <paramref name="index"/> of the unit's sequence, converted into <paramref name="part"/> where it must be. The block
     /// <paramref name="ahead"/> further on is fetched.

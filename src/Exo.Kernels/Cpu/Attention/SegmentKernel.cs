@@ -61,64 +61,12 @@ internal static unsafe class SegmentKernel<TSimd, TVector>
     private static void Queries(
         in AttentionJob job, KvBlock* blocks, int numBlocks, QueryRange queries, Cells cells, in UnitScratch scratch, Segment state)
     {
-        int count = queries.Count;
-        var scores = new TileJob
-        {
-            A = scratch.Queries + (queries.First * scratch.QueryStride),
-            AStride = scratch.QueryStride,
-            BStride = Block,
-            NumSections = 1,
-            Depth = job.Layout.KeyWidth,
-            OutputStride = Block,
-        };
-        byte** places = stackalloc byte*[MaxBlocksAtOnce];
-        nint* ahead = stackalloc nint[MaxBlocksAtOnce];
-        for (int i = 0; i < numBlocks; i++)
-        {
-            places[0] = blocks[i].Keys;
-            ahead[0] = blocks[i].KeysAhead;
-            scores.B = places;
-            scores.Ahead = ahead;
-            scores.Output = scratch.Scores + ((nint)i * count * Block);
-            Multiply(scores, blocks[i].KeysAreHalf, job.IsFinite, count, Block);
-        }
+        SegmentProducts<TSimd, TVector>.Scores(job, blocks, numBlocks, queries, scratch);
         BlockSoftmax<TSimd, TVector>.Update(
-            scratch.Scores, numBlocks, count, job.Scale, cells, state.Max + queries.First,
+            scratch.Scores, numBlocks, queries.Count, job.Scale, scratch.IsScaled ? HalfUnit.Value : 1f, cells, state.Max + queries.First,
             state.Denominators + ((nint)queries.First * Lanes.Count), scratch.Factors, scratch.Maxima);
-        bool isHalf = blocks->ValuesAreHalf;
-        nint skipped = cells.First * blocks->ValueStride * (isHalf ? sizeof(ushort) : sizeof(float));
-        for (int i = 0; i < numBlocks; i++)
-        {
-            places[i] = blocks[i].Values + skipped;
-            ahead[i] = blocks[i].ValuesAhead;
-        }
-        var sums = new TileJob
-        {
-            A = scratch.Scores + cells.First,
-            AStride = Block,
-            ASection = (nint)count * Block,
-            B = places,
-            Ahead = ahead,
-            BStride = blocks->ValueStride,
-            Factors = scratch.Factors,
-            FactorSection = count,
-            NumSections = numBlocks,
-            Depth = cells.Count,
-            Output = state.Sums + ((nint)queries.First * state.Width),
-            OutputStride = state.Width,
-        };
-        Multiply(sums, isHalf, job.IsFinite, count, blocks->ValueColumns);
-    }
-
-    private static void Multiply(in TileJob tile, bool isHalf, bool isFinite, int numRows, int numColumns)
-    {
-        if (!isHalf) Tile<TSimd, TVector, FloatElement<TSimd, TVector>>.Multiply(tile, numRows, numColumns);
-        else if (isFinite) Tile<TSimd, TVector, FiniteHalfElement<TSimd, TVector>>.Multiply(tile, numRows, numColumns);
-        else Tile<TSimd, TVector, HalfElement<TSimd, TVector>>.Multiply(tile, numRows, numColumns);
+        SegmentProducts<TSimd, TVector>.Sums(job, blocks, numBlocks, queries, cells, scratch, state);
     }
 
     private static int RoundUp(int position) => (position + Block - 1) / Block * Block;
-
-    // Queries [First, First + Count) of the unit.
-    private readonly record struct QueryRange(int First, int Count);
 }

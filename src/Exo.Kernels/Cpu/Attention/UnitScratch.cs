@@ -6,6 +6,9 @@ internal unsafe struct UnitScratch
     /// <summary>Query 0.</summary>
     public float* Queries;
 
+    /// <summary>True where queries, and then probabilities too, are multiplied by 2^112: keys and values are read 2^-112 of their size.</summary>
+    public bool IsScaled;
+
     /// <summary>Floats between two queries.</summary>
     public nint QueryStride;
 
@@ -27,6 +30,9 @@ internal unsafe struct UnitScratch
     /// <summary>The states, Sizes.NumStates of them.</summary>
     public float* States;
 
+    /// <summary>Room for all queries.</summary>
+    public readonly float* OwnQueries;
+
     private readonly nint _keyFloats, _valueFloats;
 
     /// <summary>The parts of a worker's scratch.</summary>
@@ -35,7 +41,7 @@ internal unsafe struct UnitScratch
         const int Blocks = AttentionSizes.MaxBlocksAtOnce;
         _keyFloats = (nint)sizes.KeyWidth * KvLayout.PageSize;
         _valueFloats = (nint)sizes.PaddedValueWidth * KvLayout.PageSize;
-        Queries = memory;
+        OwnQueries = Queries = memory;
         QueryStride = sizes.KeyWidth;
         Keys = Queries + AttentionSizes.RoundUp(sizes.MaxQueries * sizes.KeyWidth);
         Values = Keys + (Blocks * _keyFloats);

@@ -24,6 +24,9 @@ internal unsafe interface ISimd<TVector>
     /// <summary>The same in fewer steps; infinities and NaN become finite numbers.</summary>
     static abstract TVector LoadFiniteHalf(ushort* source);
 
+    /// <summary>Finite halves, each times 2^-112, exactly: who multiplies them anyway brings <see cref="HalfUnit.Value"/> in with the other factor.</summary>
+    static abstract TVector LoadSmallHalf(ushort* source);
+
     /// <summary>Width floats, any alignment.</summary>
     static abstract void Store(float* target, TVector value);
 

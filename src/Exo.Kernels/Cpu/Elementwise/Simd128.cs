@@ -40,6 +40,10 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadSmallHalf(ushort* source) => Small(Widen(source));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* target, Vector128<float> value) => value.Store(target);
 
     /// <inheritdoc/>
@@ -90,8 +94,11 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<int> Widen(ushort* source) => Vector128.WidenLower(Vector128.CreateScalar(*(ulong*)source).AsInt16());
 
-    // The 15 bits of magnitude moved below the float's exponent field, times 2^112: exact for zeros, denormals and normal numbers.
+    // The 15 bits of magnitude moved below the float's exponent field: 2^-112 of the value, for zeros, denormals and normal numbers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Finite(Vector128<int> halves) =>
-        ((halves << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(5.192296858534828e33f);
+    private static Vector128<float> Small(Vector128<int> halves) =>
+        ((halves << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Finite(Vector128<int> halves) => Small(halves) * Vector128.Create(HalfUnit.Value);
 }

@@ -41,6 +41,10 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadSmallHalf(ushort* source) => Small(Widen(source));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* target, Vector256<float> value) => value.Store(target);
 
     /// <inheritdoc/>
@@ -87,8 +91,11 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Widen(ushort* source) => Avx2.ConvertToVector256Int32((short*)source);
 
-    // The 15 bits of magnitude moved below the float's exponent field, times 2^112: exact for zeros, denormals and normal numbers.
+    // The 15 bits of magnitude moved below the float's exponent field: 2^-112 of the value, for zeros, denormals and normal numbers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Finite(Vector256<int> halves) =>
-        ((halves << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(5.192296858534828e33f);
+    private static Vector256<float> Small(Vector256<int> halves) =>
+        ((halves << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Finite(Vector256<int> halves) => Small(halves) * Vector256.Create(HalfUnit.Value);
 }

@@ -41,6 +41,10 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadSmallHalf(ushort* source) => Small(Widen(source));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* target, Vector512<float> value) => value.Store(target);
 
     /// <inheritdoc/>
@@ -87,8 +91,11 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<int> Widen(ushort* source) => Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source));
 
-    // The 15 bits of magnitude moved below the float's exponent field, times 2^112: exact for zeros, denormals and normal numbers.
+    // The 15 bits of magnitude moved below the float's exponent field: 2^-112 of the value, for zeros, denormals and normal numbers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Finite(Vector512<int> halves) =>
-        ((halves << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(5.192296858534828e33f);
+    private static Vector512<float> Small(Vector512<int> halves) =>
+        ((halves << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Finite(Vector512<int> halves) => Small(halves) * Vector512.Create(HalfUnit.Value);
 }
