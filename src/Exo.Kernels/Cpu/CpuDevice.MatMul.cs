@@ -28,25 +28,26 @@ public sealed unsafe partial class CpuDevice
         if (tasks.Length == 0) return;
         fixed (KernelTable* kernels = &_kernels)
         {
-            var states = (MatMulState*)_states.Reserve((nint)tasks.Length * sizeof(MatMulState));
+            MatMulJob job = JobOf(tasks, kernels);
             int depth = 1;
-            for (int i = 0; i < tasks.Length; i++)
-            {
-                states[i] = StateOf(tasks[i]);
-                depth = Math.Max(depth, states[i].Weight->Plan.MaxDepth);
-            }
-            nint scratchStride = (MatMulPieces.ScratchBytes(depth) + 4095) / 4096 * 4096;
-            var job = new MatMulJob
-            {
-                Kernels = kernels,
-                States = states,
-                NumStates = tasks.Length,
-                Scratch = (byte*)_threadScratch.Reserve(scratchStride * NumThreads),
-                ScratchStride = scratchStride,
-            };
+            for (int i = 0; i < tasks.Length; i++) depth = Math.Max(depth, job.States[i].Weight->Plan.MaxDepth);
+            ReserveScratch(ref job, MatMulPieces.ScratchBytes(depth));
             Prepare(&job);
             Team.Run(job.CutPieces(NumThreads), &MatMulPieces.Run, &job);
         }
+    }
+
+    private MatMulJob JobOf(ReadOnlySpan<MatMulTask> tasks, KernelTable* kernels)
+    {
+        var states = (MatMulState*)_states.Reserve((nint)tasks.Length * sizeof(MatMulState));
+        for (int i = 0; i < tasks.Length; i++) states[i] = StateOf(tasks[i]);
+        return new MatMulJob { Kernels = kernels, States = states, NumStates = tasks.Length };
+    }
+
+    private void ReserveScratch(ref MatMulJob job, nint bytesPerThread)
+    {
+        job.ScratchStride = (bytesPerThread + 4095) / 4096 * 4096;
+        job.Scratch = (byte*)_threadScratch.Reserve(job.ScratchStride * NumThreads);
     }
 
     private static MatMulTask TaskOf(Tensor x, Weight weight, Tensor output) => new()
@@ -62,7 +63,8 @@ public sealed unsafe partial class CpuDevice
 
     private static bool SharesActivations(MatMulState* a, MatMulState* b)
     {
-        if (a->X != b->X || a->XStride != b->XStride || a->NumTokens != b->NumTokens) return false;
+        if (a->X != b->X || a->XStride != b->XStride || a->Rows != b->Rows) return false;
+        if (a->NumTokens != b->NumTokens || a->HasTiles != b->HasTiles) return false;
         if (a->Weight->HasInteger != b->Weight->HasInteger || a->Weight->HasFloat != b->Weight->HasFloat) return false;
         if (a->Weight->HasInt8 != b->Weight->HasInt8) return false;
         ColumnPlan* p = &a->Weight->Plan, q = &b->Weight->Plan;
@@ -79,11 +81,13 @@ public sealed unsafe partial class CpuDevice
             Weight = task.Weight.Packed,
             X = task.X,
             XStride = task.XStride,
+            Rows = task.Rows,
             NumTokens = task.NumTokens,
             Destination = task.Destination,
             RowStride = task.RowStride,
             VectorStride = task.VectorStride,
             Output = task.Output,
+            HasTiles = task.NumTokens > 1 || task.Layout == ActivationLayout.Tiles,
             IntRows = _kernels.IntRowsFor(task.NumTokens),
             BlockTokens = MatMulJob.CeilDivide(blockTokens, _kernels.TileRows) * _kernels.TileRows,
         };
@@ -129,7 +133,7 @@ public sealed unsafe partial class CpuDevice
     {
         nint tokens = MatMulJob.CeilDivide(state->NumTokens, _kernels.TileRows) * _kernels.TileRows,
             blocks = tokens * state->Weight->Plan.NumBlocks;
-        if (state->Weight->HasFloat && state->NumTokens > 1)
+        if (state->Weight->HasFloat && state->HasTiles)
         {
             state->Tiles = (float*)(memory + offset);
             offset += Lines(tokens * state->Weight->NumColumns * sizeof(float));
@@ -137,7 +141,7 @@ public sealed unsafe partial class CpuDevice
         if (!state->Weight->HasInteger) return offset;
         state->Quants = (sbyte*)(memory + offset);
         offset += Lines(blocks * ColumnPlan.BlockSize);
-        if (state->Weight->HasInt8 && state->NumTokens > 1 && _kernels.IntTileRows > 1)
+        if (state->Weight->HasInt8 && state->HasTiles && _kernels.IntTileRows > 1)
         {
             state->Wide = (short*)(memory + offset);
             offset += Lines(blocks * ColumnPlan.BlockSize * sizeof(short));

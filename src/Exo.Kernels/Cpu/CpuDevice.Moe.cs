@@ -4,13 +4,15 @@ namespace Exo.Kernels;
 
 public sealed unsafe partial class CpuDevice
 {
-    // The parts of every (token, expert, leaf) wait until a leaf's experts are added: more tokens than fit in this are done in turns.
+    // Parts in memory: more tokens than fit in this are done in turns.
     private const long MaxPartBytes = 256L << 20;
-    private const int ChunkOfFewTokens = 256;
-    private const int ChunkOfManyTokens = 1024;
+
+    // From here on a weight's reading from memory is a small part of the work, and the parts' writing would be a large one.
+    private const int ManyTokens = 32;
 
     private readonly GrowingBuffer _routeScratch = new();
     private readonly GrowingBuffer _expertGroups = new();
+    private readonly GrowingBuffer _expertTree = new();
     private readonly GrowingBuffer _expertScratch = new();
     private MatMulTask[] _expertTasks = new MatMulTask[16];
 
@@ -40,121 +42,67 @@ public sealed unsafe partial class CpuDevice
     protected override void ExpertMlpCore(Tensor x, Routing routing, ExpertBank bank, Tensor output, nint present)
     {
         RequireLeaves(bank);
-        int numLeaves = bank.Down.Length == 0 ? 0 : bank.Down[0].Leaves!.Count, numSharedLeaves = bank.SharedDown?.Leaves!.Count ?? 0;
-        long bytesPerToken = (((long)routing.ExpertsPerToken * numLeaves) + numSharedLeaves) * x.NumColumns * sizeof(float);
-        int turn = (int)Math.Clamp(MaxPartBytes / Math.Max(1, bytesPerToken), 1, Math.Max(1, x.NumRows));
+        if (bank.Layout.Nodes.Length == 0) return;
+        PartPlace place = PlaceOfParts(x, bank);
+        int turn = TokensOfTurn(x, routing.ExpertsPerToken, bank, place);
         for (int start = 0; start < x.NumRows; start += turn)
         {
             int end = Math.Min(start + turn, x.NumRows);
             nint firstPair = (nint)start * routing.ExpertsPerToken * sizeof(int);
             var part = new Routing(end - start, routing.ExpertsPerToken, routing.Experts + firstPair, routing.Weights + firstPair);
-            ExpertTurn(x.Rows(start, end), part, bank, output, present, start);
+            ExpertTurn(x.Rows(start, end), part, bank, output, present, start, place);
         }
     }
 
+    private static PartPlace PlaceOfParts(Tensor x, ExpertBank bank)
+    {
+        if (x.NumRows < ManyTokens || bank.Down.Length == 0) return PartPlace.Memory;
+        foreach (Weight down in bank.Down)
+            if (!IsOnePart(down)) return PartPlace.Memory;
+        return bank.SharedDown is { } shared && !IsOnePart(shared) ? PartPlace.Memory : PartPlace.Cache;
+
+        bool IsOnePart(Weight weight) => ((CpuWeight)weight).Packed->NumParts == 1 && weight.NumRows == x.NumColumns;
+    }
+
+    // Tokens that are done at once, about as many in each turn.
+    private static int TokensOfTurn(Tensor x, int expertsPerToken, ExpertBank bank, PartPlace place)
+    {
+        int numLeaves = bank.Down.Length == 0 ? 0 : bank.Down[0].Leaves!.Count, numSharedLeaves = bank.SharedDown?.Leaves!.Count ?? 0;
+        long bytesPerToken = (((long)expertsPerToken * numLeaves) + numSharedLeaves) * x.NumColumns * sizeof(float);
+        long most = place == PartPlace.Cache ? ExpertDownJob.MaxEntries / expertsPerToken : MaxPartBytes / Math.Max(1, bytesPerToken);
+        int numTurns = MatMulJob.CeilDivide(x.NumRows, (int)Math.Clamp(most, 1, Math.Max(1, x.NumRows)));
+        return Math.Max(1, MatMulJob.CeilDivide(x.NumRows, Math.Max(1, numTurns)));
+    }
+
     // The tokens [firstToken, firstToken + x.NumRows) of a call.
-    private void ExpertTurn(Tensor x, Routing routing, ExpertBank bank, Tensor output, nint present, int firstToken)
+    private void ExpertTurn(Tensor x, Routing routing, ExpertBank bank, Tensor output, nint present, int firstToken, PartPlace place)
     {
         int numExperts = bank.GateUp.Length;
         nint memory = _expertGroups.Reserve(ExpertGroups.Bytes(x.NumRows, routing.ExpertsPerToken, numExperts));
         ExpertGroups groups = ExpertGroups.Group(routing, bank.FirstExpert, numExperts, memory);
-        var buffers = new ExpertBuffers(bank, x, groups.Count);
+        ExpertTree tree = default;
+        if (place == PartPlace.Cache)
+        {
+            nint treeMemory = _expertTree.Reserve(ExpertTree.Bytes(routing, bank.Layout));
+            if (groups.Count == 0 || !ExpertTree.TryBuild(routing, groups, bank.Layout, treeMemory, out tree)) place = PartPlace.Memory;
+        }
+        var buffers = new ExpertBuffers(bank, x, groups.Count, place);
         buffers.Place(_expertScratch.Reserve(buffers.TotalFloats * sizeof(float)));
-        ExpertProducts(x, bank, groups, buffers);
-        fixed (PartialNode* nodes = bank.Layout.Nodes)
+        MatMuls(GateUpTasks(x, bank, groups, buffers));
+        Activate(buffers.GateUp, buffers.Hidden, groups.Count, buffers.Inner);
+        if (bank.SharedGateUp is not null) Activate(buffers.SharedGateUp, buffers.SharedHidden, x.NumRows, buffers.SharedInner);
+        ActivationLayout layout = place == PartPlace.Cache ? ActivationLayout.Tiles : ActivationLayout.ByTokens;
+        ReadOnlySpan<MatMulTask> down = DownTasks(x, bank, groups, buffers, layout);
+        Tensor rows = output.Rows(firstToken, output.NumRows);
+        nint presentRows = present == 0 ? 0 : present + firstToken;
+        int nodeStride = output.NumRows / bank.Layout.Nodes.Length;
+        if (place == PartPlace.Cache)
         {
-            int numNodes = bank.Layout.Nodes.Length;
-            var op = new ExpertSumOp
-            {
-                Chunk = x.NumRows < NumThreads * PiecesPerThread ? ChunkOfFewTokens : ChunkOfManyTokens,
-                Groups = groups,
-                Experts = (int*)routing.Experts,
-                Weights = (float*)routing.Weights,
-                ExpertsPerToken = routing.ExpertsPerToken,
-                NumExperts = numExperts,
-                Parts = buffers.Parts,
-                LeafStride = (nint)groups.Count * x.NumColumns,
-                FirstLeaf = numExperts == 0 ? 0 : bank.Down[0].Leaves!.FirstLeaf,
-                SharedParts = bank.SharedDown is null ? null : buffers.SharedParts,
-                SharedLeafStride = (nint)x.NumRows * x.NumColumns,
-                FirstSharedLeaf = bank.SharedDown?.Leaves!.FirstLeaf ?? 0,
-                Nodes = nodes,
-                NumNodes = numNodes,
-                NumSplitExperts = bank.Layout.NumExperts,
-                NumLeaves = bank.Layout.NumLeaves,
-                Output = output.Row(firstToken),
-                OutputStride = output.RowStride,
-                NodeStride = numNodes == 0 ? 0 : output.NumRows / numNodes,
-                Present = present == 0 ? null : (byte*)present + firstToken,
-                NumColumns = x.NumColumns,
-            };
-            ForRows(op, x.NumRows * op.NumChunks, buffers.PartFloatsPerToken / Math.Max(1, op.NumChunks));
+            MultiplyAndAdd(down, bank, groups, tree, x.NumRows, rows, nodeStride, presentRows);
+            return;
         }
-    }
-
-    // Both products of every expert with its tokens and of the shared expert with all: two parallel regions.
-    private void ExpertProducts(Tensor x, ExpertBank bank, ExpertGroups groups, ExpertBuffers buffers)
-    {
-        if (_expertTasks.Length < bank.GateUp.Length + 1) _expertTasks = new MatMulTask[bank.GateUp.Length + 1];
-        bool gathers = x.NumRows > 1;
-        if (gathers)
-        {
-            var gather = new GatherOp
-            {
-                Source = x.Pointer,
-                SourceStride = x.RowStride,
-                Rows = groups.TokenOf,
-                Output = buffers.X,
-                NumColumns = x.NumColumns,
-            };
-            ForRows(gather, groups.Count, x.NumColumns);
-        }
-        int hidden = x.NumColumns, inner = buffers.Inner, sharedInner = buffers.SharedInner, count = 0;
-        for (int e = 0; e < groups.NumExperts; e++)
-        {
-            int entry = groups.Starts[e], tokens = groups.Starts[e + 1] - entry;
-            if (tokens == 0) continue;
-            float* from = gathers ? buffers.X + ((nint)entry * hidden) : x.Pointer, to = buffers.GateUp + (entry * 2 * (nint)inner);
-            _expertTasks[count++] = Task(bank.GateUp[e], from, gathers ? hidden : x.RowStride, tokens, to, 2 * inner);
-        }
-        if (bank.SharedGateUp is { } sharedUp)
-            _expertTasks[count++] = Task(sharedUp, x.Pointer, x.RowStride, x.NumRows, buffers.SharedGateUp, 2 * sharedInner);
-        MatMuls(_expertTasks.AsSpan(0, count));
-
-        Activate(buffers.GateUp, buffers.Hidden, groups.Count, inner);
-        if (bank.SharedGateUp is not null) Activate(buffers.SharedGateUp, buffers.SharedHidden, x.NumRows, sharedInner);
-
-        count = 0;
-        for (int e = 0; e < groups.NumExperts; e++)
-        {
-            int entry = groups.Starts[e], tokens = groups.Starts[e + 1] - entry;
-            if (tokens == 0) continue;
-            float* from = buffers.Hidden + (entry * (nint)inner), to = buffers.Parts + (entry * (nint)hidden);
-            MatMulTask task = Task(bank.Down[e], from, inner, tokens, to, hidden);
-            _expertTasks[count++] = task with { VectorStride = (nint)groups.Count * hidden, Output = LeafOutput.Leaves };
-        }
-        if (bank.SharedDown is { } sharedDown)
-        {
-            MatMulTask task = Task(sharedDown, buffers.SharedHidden, sharedInner, x.NumRows, buffers.SharedParts, hidden);
-            _expertTasks[count++] = task with { VectorStride = (nint)x.NumRows * hidden, Output = LeafOutput.Leaves };
-        }
-        MatMuls(_expertTasks.AsSpan(0, count));
-    }
-
-    private static MatMulTask Task(Weight weight, float* x, int xStride, int tokens, float* destination, int rowStride) => new()
-    {
-        Weight = (CpuWeight)weight,
-        X = x,
-        XStride = xStride,
-        NumTokens = tokens,
-        Destination = destination,
-        RowStride = rowStride,
-    };
-
-    private void Activate(float* gateUp, float* hidden, int rows, int inner)
-    {
-        var op = new SiluMulOp { GateUp = gateUp, GateUpStride = 2 * inner, Output = hidden, OutputStride = inner, NumColumns = inner };
-        ForRows(op, rows, 2L * inner);
+        MatMuls(down);
+        AddExperts(x, routing, bank, groups, buffers, rows, nodeStride, presentRows);
     }
 
     private static void RequireLeaves(ExpertBank bank)

@@ -68,6 +68,7 @@ public sealed unsafe partial class CpuDevice : Device
             _attentionScratch.Dispose();
             _routeScratch.Dispose();
             _expertGroups.Dispose();
+            _expertTree.Dispose();
             _expertScratch.Dispose();
             foreach (NativeBuffer vector in _vectors) vector.Dispose();
             _weightMemory.Dispose();

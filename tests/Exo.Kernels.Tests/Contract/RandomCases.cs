@@ -63,7 +63,8 @@ public static class RandomCases
     public static Arbitrary<ExpertMlpCase> ExpertMlps() => From(random =>
     {
         int numExperts = random.Next(1, 12), numLeaves = random.Next(1, 9), firstLeaf = random.Next(numLeaves);
-        var result = new ExpertMlpCase(Tokens(random), Size(random), numLeaves + random.Next(100), numExperts, random.Next(1, Math.Min(numExperts, 4) + 1))
+        var result = new ExpertMlpCase(
+            Tokens(random) + (random.Next(3) * 16), Size(random), numLeaves + random.Next(100), numExperts, random.Next(1, Math.Min(numExperts, 4) + 1))
         {
             Format = (WeightFormat)random.Next(5),
             Activations = (ActivationFormat)random.Next(2),

@@ -51,6 +51,10 @@ public class CpuMoeTests
         { 33, 64, 12, 3, 64, 2, [0, 2], [5, 12], 64 },
         { 1, 64, 12, 3, 96, 3, [1, 3], [2, 5], 0 },
         { 3, 32, 1, 1, 32, 1, [0, 1], [0, 1], 0 },
+        { 40, 96, 64, 1, 64, 2, [0, 2], [0, 64], 0 },
+        { 47, 160, 24, 5, 320, 8, [0, 8], [0, 24], 96 },
+        { 36, 64, 40, 3, 96, 3, [0, 3], [3, 24], 96 },
+        { 32, 32, 64, 2, 64, 2, [1, 2], [60, 61], 0 },
     };
 
     [Theory]
@@ -59,7 +63,7 @@ public class CpuMoeTests
         int numTokens, int hidden, int numExperts, int expertsPerToken, int inner, int numLeaves, int[] leafRange, int[] expertRange,
         int sharedInner)
     {
-        foreach (WeightFormat format in new[] { WeightFormat.BF16, WeightFormat.Affine4 })
+        foreach (WeightFormat format in new[] { WeightFormat.BF16, WeightFormat.Affine8, WeightFormat.Affine4 })
         {
             using var reference = new ReferenceDevice();
             float[] expected = Run(reference, format);

@@ -30,7 +30,7 @@ internal static unsafe class ActivationPieces
             for (int token = first; token < end; token += tile)
                 QuantizeTile(state, token, Math.Min(token + tile, end), job->Kernels->RoundIntRows(Math.Min(tile, end - token)));
         }
-        if (!state->Weight->HasFloat || state->NumTokens == 1) return;
+        if (!state->Weight->HasFloat || !state->HasTiles) return;
         int rows = job->Kernels->TileRows;
         for (int token = first; token < end; token += rows)
             LayOutTile(state, token, Math.Min(token + rows, end), job->Kernels->RoundRows(Math.Min(rows, end - token)));
@@ -47,10 +47,10 @@ internal static unsafe class ActivationPieces
             for (int r = 0; r < rows; r++, index++)
             {
                 sbyte* quants = state->Quants + (index * ColumnPlan.BlockSize);
-                if (count < ColumnPlan.BlockSize || first + r >= end) new Span<sbyte>(quants, ColumnPlan.BlockSize).Clear();
+                bool isReal = first + r < end;
+                if (count < ColumnPlan.BlockSize || !isReal) new Span<sbyte>(quants, ColumnPlan.BlockSize).Clear();
                 int sum = 0;
-                float* x = state->X + ((nint)(first + r) * state->XStride) + start;
-                state->Scales[index] = first + r >= end ? 0f : Int8Blocks.Quantize(x, count, quants, out sum);
+                state->Scales[index] = isReal ? Int8Blocks.Quantize(state->RowOfX(first + r) + start, count, quants, out sum) : 0f;
                 state->Sums[index] = sum;
                 if (state->Wide != null) IntUnpacker.Widen(quants, state->Wide + (index * ColumnPlan.BlockSize));
             }
@@ -66,8 +66,8 @@ internal static unsafe class ActivationPieces
         int r = 0;
         for (; r + 4 <= Math.Min(rows, end - first); r += 4)
         {
-            float* a = state->X + ((nint)(first + r) * state->XStride), b = a + state->XStride, c = b + state->XStride,
-                d = c + state->XStride;
+            float* a = state->RowOfX(first + r), b = state->RowOfX(first + r + 1), c = state->RowOfX(first + r + 2),
+                d = state->RowOfX(first + r + 3);
             for (nint k = 0; k < whole; k += 4) RowTransposer.Turn(a + k, b + k, c + k, d + k, to + (k * rows) + r, rows);
             for (nint k = whole; k < numColumns; k++)
             {
@@ -77,8 +77,8 @@ internal static unsafe class ActivationPieces
         }
         for (; r < rows; r++)
         {
-            float* x = state->X + ((nint)(first + r) * state->XStride);
             bool isReal = first + r < end;
+            float* x = isReal ? state->RowOfX(first + r) : null;
             for (nint k = 0; k < numColumns; k++) to[(k * rows) + r] = isReal ? x[k] : 0f;
         }
     }

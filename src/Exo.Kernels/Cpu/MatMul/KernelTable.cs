@@ -87,7 +87,7 @@ internal unsafe struct KernelTable
     public readonly int RoundIntRows(int rows) => IntTileRows == 1 ? 1 : RoundRows(rows);
 
     /// <summary>Panels that a float product of <paramref name="numTokens"/> multiplies at once.</summary>
-    public readonly int FloatPanelsFor(int numTokens) => numTokens <= PairTokens ? 2 : TilePanels;
+    public readonly int FloatPanelsFor(int numTokens) => numTokens > 1 && numTokens <= PairTokens ? 2 : TilePanels;
 
     /// <summary>Tokens of the tile that is used for a last tile of <paramref name="rows"/>: the next size that is compiled.</summary>
     public readonly int RoundRows(int rows)

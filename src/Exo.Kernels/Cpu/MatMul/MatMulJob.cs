@@ -6,13 +6,17 @@ internal unsafe struct MatMulState
     public PackedWeight* Weight;
     public float* X;
     public int XStride;
+    public int* Rows;
     public int NumTokens;
     public float* Destination;
     public int RowStride;
     public nint VectorStride;
     public LeafOutput Output;
 
-    /// <summary>Several tokens, float panels: x by tiles, [tile][column][tokens of the tile].</summary>
+    /// <summary>True where activations are laid out by tiles.</summary>
+    public bool HasTiles;
+
+    /// <summary>Tiles and float panels: x by tiles, [tile][column][tokens of the tile].</summary>
     public float* Tiles;
 
     /// <summary>Integer panels, by integer tiles: [tile][block][tokens of the tile][32]; so are the next three.</summary>
@@ -39,6 +43,9 @@ internal unsafe struct MatMulState
     public int FirstPiece;
 
     public int EndPiece;
+
+    /// <summary>The activations of a token.</summary>
+    public readonly float* RowOfX(int token) => X + ((nint)(Rows == null ? token : Rows[token]) * XStride);
 
     /// <summary>A token's quants where each is a tile by itself.</summary>
     public readonly QuantizedRow Row(int token) => new()

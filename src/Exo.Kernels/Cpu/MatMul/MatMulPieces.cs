@@ -12,7 +12,7 @@ internal static unsafe class MatMulPieces
     /// Floats of a thread's scratch before the stack of sums: two unpacked panels of TileColumns float32 columns, or of as many bytes of
     /// unpacked quants with their headers.
     /// </summary>
-    private const int UnpackedFloats = 2 * TileColumns * PackedWeight.PanelRows;
+    public const int UnpackedFloats = 2 * TileColumns * PackedWeight.PanelRows;
 
     private const int UnpackedHeaders = UnpackedFloats / 2;
 
@@ -110,26 +110,34 @@ internal static unsafe class MatMulPieces
         int allocated = numTokens + KernelTable.MaxTileRows;
         var sums = new LeafStack(state, part, scratch + UnpackedFloats, panel, 1, numPanels, token, numTokens, allocated);
         ColumnPlan* plan = &state->Weight->Plan;
-        int blocks = part->Format == PanelFormat.Int8 ? TileBlocks8 : TileBlocks4;
         for (int leaf = 0; leaf < plan->NumLeaves; leaf++)
         {
-            int start = plan->LeafColumns[leaf], end = plan->LeafColumns[leaf + 1];
-            if (part->IsInteger || start == end) sums.ClearTop();
-            if (part->IsInteger)
-            {
-                int endBlock = plan->LeafBlocks[leaf + 1];
-                for (int block = plan->LeafBlocks[leaf]; block < endBlock; block += blocks)
-                    RunIntegers(job->Kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + blocks,
-                        endBlock), sums, scratch);
-            }
-            else
-            {
-                for (int column = start; column < end; column += TileColumns)
-                    RunFloatTiles(job->Kernels, state, part, panel, numPanels, token, numTokens, column,
-                        Math.Min(column + TileColumns, end), column != start, sums, scratch);
-            }
+            if (part->IsInteger || plan->LeafColumns[leaf] == plan->LeafColumns[leaf + 1]) sums.ClearTop();
+            RunLeaf(job->Kernels, state, part, panel, numPanels, token, numTokens, leaf, sums, scratch);
             sums.Finish(leaf);
         }
+    }
+
+    /// <summary>
+    /// The dot products over one leaf into the top of <paramref name="sums"/>, which has room for whole tiles, and holds zeros where the
+    /// part is of integers or the leaf empty. Leaf 0 is the first one held; scratch: <see cref="UnpackedFloats"/>.
+    /// </summary>
+    public static void RunLeaf(
+        KernelTable* kernels, MatMulState* state, PackedPart* part, int panel, int numPanels, int token, int numTokens, int leaf,
+            LeafStack sums, float* scratch)
+    {
+        ColumnPlan* plan = &state->Weight->Plan;
+        int start = plan->LeafColumns[leaf], end = plan->LeafColumns[leaf + 1];
+        if (!part->IsInteger)
+        {
+            for (int column = start; column < end; column += TileColumns)
+                RunFloatTiles(kernels, state, part, panel, numPanels, token, numTokens, column, Math.Min(column + TileColumns, end),
+                    column != start, sums, scratch);
+            return;
+        }
+        int blocks = part->Format == PanelFormat.Int8 ? TileBlocks8 : TileBlocks4, endBlock = plan->LeafBlocks[leaf + 1];
+        for (int block = plan->LeafBlocks[leaf]; block < endBlock; block += blocks)
+            RunIntegers(kernels, state, part, panel, numPanels, token, numTokens, block, Math.Min(block + blocks, endBlock), sums, scratch);
     }
 
     private static void RunIntegers(

@@ -1,29 +1,38 @@
 namespace Exo.Kernels.Cpu;
 
+/// <summary>Where the part of every (token, expert, leaf) waits until a leaf's experts are added.</summary>
+internal enum PartPlace
+{
+    /// <summary>In memory, all at once: few tokens, whose weights want long reads.</summary>
+    Memory,
+
+    /// <summary>In a thread's scratch, those of a few outputs at a time: many tokens.</summary>
+    Cache,
+}
+
 /// <summary>
 /// The memory between the steps of a mixture's MLP, [rows, columns] each: an entry is a (token, chosen expert) pair. Sizes in floats.
 /// </summary>
 internal unsafe struct ExpertBuffers
 {
     private const int Alignment = 16;
-    private readonly nint _x, _gateUp, _hidden, _parts, _sharedGateUp, _sharedHidden, _sharedParts;
+    private readonly nint _gateUp, _hidden, _parts, _sharedGateUp, _sharedHidden, _sharedParts;
 
     /// <summary>The sizes for <paramref name="numEntries"/> entries of the tokens of x.</summary>
-    public ExpertBuffers(ExpertBank bank, Tensor x, int numEntries)
+    public ExpertBuffers(ExpertBank bank, Tensor x, int numEntries, PartPlace place)
     {
         nint hidden = x.NumColumns, tokens = x.NumRows, entries = numEntries;
         if (bank.GateUp.Length > 0)
         {
             Inner = bank.GateUp[0].NumRows / 2;
             foreach (Weight gateUp in bank.GateUp) Require(gateUp, Inner);
-            _parts = entries * hidden * bank.Down[0].Leaves!.Count;
+            _parts = place == PartPlace.Memory ? entries * hidden * bank.Down[0].Leaves!.Count : 0;
         }
         if (bank.SharedGateUp is { } shared)
         {
             SharedInner = shared.NumRows / 2;
-            _sharedParts = tokens * hidden * bank.SharedDown!.Leaves!.Count;
+            _sharedParts = place == PartPlace.Memory ? tokens * hidden * bank.SharedDown!.Leaves!.Count : 0;
         }
-        _x = tokens > 1 ? entries * hidden : 0;
         _gateUp = entries * 2 * Inner;
         _hidden = entries * Inner;
         _sharedGateUp = tokens * 2 * SharedInner;
@@ -42,11 +51,8 @@ internal unsafe struct ExpertBuffers
 
     /// <summary>All buffers together.</summary>
     public readonly nint TotalFloats =>
-        RoundUp(_x) + RoundUp(_gateUp) + RoundUp(_hidden) + RoundUp(_parts)
+        RoundUp(_gateUp) + RoundUp(_hidden) + RoundUp(_parts)
         + RoundUp(_sharedGateUp) + RoundUp(_sharedHidden) + RoundUp(_sharedParts);
-
-    /// <summary>[entries, hidden]: the tokens of each expert, side by side.</summary>
-    public float* X { get; private set; }
 
     /// <summary>[entries, 2 * Inner].</summary>
     public float* GateUp { get; private set; }
@@ -69,8 +75,7 @@ internal unsafe struct ExpertBuffers
     /// <summary>Puts the buffers one after the other at <paramref name="memory"/>.</summary>
     public void Place(nint memory)
     {
-        X = (float*)memory;
-        GateUp = X + RoundUp(_x);
+        GateUp = (float*)memory;
         Hidden = GateUp + RoundUp(_gateUp);
         Parts = Hidden + RoundUp(_hidden);
         SharedGateUp = Parts + RoundUp(_parts);
