@@ -77,10 +77,15 @@ public static unsafe class Int8Blocks
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Narrow(Vector256<int> q0, Vector256<int> q1, Vector256<int> q2, Vector256<int> q3)
     {
-        if (!Avx2.IsSupported) return Vector256.Narrow(Vector256.Narrow(q0, q1), Vector256.Narrow(q2, q3));
+        if (!Avx2.IsSupported) return Vector256.Create(Narrow(q0, q1), Narrow(q2, q3));
         Vector256<sbyte> packed = Avx2.PackSignedSaturate(Avx2.PackSignedSaturate(q0, q1), Avx2.PackSignedSaturate(q2, q3));
         return Avx2.PermuteVar8x32(packed.AsInt32(), Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7)).AsSByte();
     }
+
+    // In halves, which NEON has instructions for: it has none for vectors of 256 bits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<sbyte> Narrow(Vector256<int> a, Vector256<int> b) => Vector128.Narrow(
+        Vector128.Narrow(a.GetLower(), a.GetUpper()), Vector128.Narrow(b.GetLower(), b.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Round(float value) => BitConverter.SingleToInt32Bits(value + RoundingShift) - RoundingShiftBits;

@@ -30,8 +30,8 @@ public abstract class MatMulContractTests(Device[] subjects) : DeviceContractTes
     [MemberData(nameof(Formats))]
     public void Products_of_every_height_equal_the_reference(WeightFormat format, ActivationFormat activations)
     {
-        foreach (int numTokens in new[] { 1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 33 })
-            foreach (int numRows in new[] { 1, 15, 17, 53 })
+        for (int numTokens = 1; numTokens <= 25; numTokens++)
+            foreach (int numRows in numTokens <= 8 ? new[] { 1, 15, 17, 53 } : [53])
                 Check(new MatMulCase(numTokens, new LoadSpec([new WeightSpec(format, numRows, 96)], 0, 96, activations)) { Seed = numTokens });
     }
 

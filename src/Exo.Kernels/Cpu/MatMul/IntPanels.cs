@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
@@ -76,10 +77,16 @@ internal readonly unsafe struct Int8Panel : IIntPanel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Dot128(byte* block, int quarter, int* x)
     {
-        Vector128<int> sum = default;
-        for (int quad = 0; quad < 8; quad++)
-            sum = IntDot128.Add(sum, Vector128.Load((sbyte*)block + (64 * quad) + (16 * quarter)), Vector128.Create(x[quad]).AsSByte());
-        return sum;
+        sbyte* w = (sbyte*)block + (16 * quarter);
+        Vector128<sbyte> x0 = Vector128.Load((sbyte*)x), x1 = Vector128.Load((sbyte*)x + 16);
+        Vector128<int> sum = IntDot128.Add(default, Vector128.Load(w), x0, 0);
+        sum = IntDot128.Add(sum, Vector128.Load(w + 64), x0, 1);
+        sum = IntDot128.Add(sum, Vector128.Load(w + 128), x0, 2);
+        sum = IntDot128.Add(sum, Vector128.Load(w + 192), x0, 3);
+        sum = IntDot128.Add(sum, Vector128.Load(w + 256), x1, 0);
+        sum = IntDot128.Add(sum, Vector128.Load(w + 320), x1, 1);
+        sum = IntDot128.Add(sum, Vector128.Load(w + 384), x1, 2);
+        return IntDot128.Add(sum, Vector128.Load(w + 448), x1, 3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -160,14 +167,12 @@ internal readonly unsafe struct Int4Panel : IIntPanel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Dot128(byte* block, int quarter, int* x)
     {
-        Vector128<int> sum = default;
-        for (int quad = 0; quad < 4; quad++)
-        {
-            Vector128<byte> w = Vector128.Load(block + (64 * quad) + (16 * quarter));
-            sum = IntDot128.Add(sum, (w & Vector128.Create((byte)15)).AsSByte(), Vector128.Create(x[quad]).AsSByte());
-            sum = IntDot128.Add(sum, (w >> 4).AsSByte(), Vector128.Create(x[quad + 4]).AsSByte());
-        }
-        return sum;
+        byte* w = block + (16 * quarter);
+        Vector128<sbyte> x0 = Vector128.Load((sbyte*)x), x1 = Vector128.Load((sbyte*)x + 16);
+        Vector128<int> sum = Pair128(default, Vector128.Load(w), x0, x1, 0);
+        sum = Pair128(sum, Vector128.Load(w + 64), x0, x1, 1);
+        sum = Pair128(sum, Vector128.Load(w + 128), x0, x1, 2);
+        return Pair128(sum, Vector128.Load(w + 192), x0, x1, 3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -193,6 +198,11 @@ internal readonly unsafe struct Int4Panel : IIntPanel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Pair128(
+        Vector128<int> sum, Vector128<byte> w, Vector128<sbyte> x0, Vector128<sbyte> x1, [ConstantExpected(Max = (byte)3)] byte quad) =>
+        IntDot128.Add(IntDot128.Add(sum, (w & Vector128.Create((byte)15)).AsSByte(), x0, quad), (w >> 4).AsSByte(), x1, quad);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Pair256(byte* block, int half, int quad, int* x, ref Vector256<short> low, ref Vector256<short> high)
     {
         Vector256<byte> w = Vector256.Load(block + (64 * quad) + (32 * half)), mask = Vector256.Create((byte)15);
@@ -211,12 +221,19 @@ internal readonly unsafe struct Int4Panel : IIntPanel
     }
 }
 
-/// <summary>sum[lane] += w[4 lane + i] * x[4 lane + i], i = 0..3, exactly.</summary>
+/// <summary>sum[lane] += w[4 lane + i] * x[4 quad + i], i = 0..3, exactly.</summary>
 internal static class IntDot128
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> Add(Vector128<int> sum, Vector128<sbyte> w, Vector128<sbyte> x) =>
-        Dp.IsSupported ? Dp.DotProduct(sum, w, x) : AddPortable(sum, w, x);
+    public static Vector128<int> Add(Vector128<int> sum, Vector128<sbyte> w, Vector128<sbyte> x, [ConstantExpected(Max = (byte)3)] byte quad)
+    {
+        if (Dp.IsSupported) return Dp.DotProductBySelectedQuadruplet(sum, w, x, quad);
+        if (!AdvSimd.Arm64.IsSupported)
+            return AddPortable(sum, w, Vector128.Shuffle(x.AsInt32(), Vector128.Create((int)quad)).AsSByte());
+        Vector128<sbyte> same = AdvSimd.DuplicateSelectedScalarToVector128(x.AsInt32(), quad).AsSByte();
+        Vector128<short> low = AdvSimd.MultiplyWideningLower(w.GetLower(), same.GetLower()), high = AdvSimd.MultiplyWideningUpper(w, same);
+        return AdvSimd.AddPairwiseWideningAndAdd(sum, AdvSimd.Arm64.AddPairwise(low, high));
+    }
 
     /// <summary>Products of the even and of the odd bytes in 16-bit lanes; their sums reach 2 * 128 * 127, inside int16.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
