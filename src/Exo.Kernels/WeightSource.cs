@@ -1,5 +1,15 @@
 namespace Exo.Kernels;
 
+/// <summary>What a weight's elements are read from.</summary>
+public enum SourceMemory
+{
+    /// <summary>Memory that holds the only copy.</summary>
+    Host,
+
+    /// <summary>A read-only mapping of a file: a device may drop the pages that it has read, they come back from the file.</summary>
+    MappedFile,
+}
+
 /// <summary>
 /// Where the elements of a weight lie in host memory, usually inside a mapped file: <see cref="NumRows"/> rows (outputs) of
 /// <see cref="RowLength"/> stored elements each, of which the columns [<see cref="StartColumn"/>, <see cref="EndColumn"/>) are wanted.
@@ -12,6 +22,9 @@ public readonly record struct WeightSource
 
     /// <summary>Address of row 0: elements in row-major order, each row RowLength * bits / 8 bytes.</summary>
     public required nint Address { get; init; }
+
+    /// <summary>What <see cref="Address"/>, <see cref="Scales"/> and <see cref="Biases"/> point into.</summary>
+    public SourceMemory Memory { get; init; }
 
     /// <summary>Outputs.</summary>
     public required int NumRows { get; init; }

@@ -64,6 +64,7 @@ public sealed class WeightScope
         {
             Format = format,
             Address = weight.Address,
+            Memory = SourceMemory.MappedFile,
             NumRows = numRows,
             RowLength = numColumns,
             EndColumn = numColumns,
@@ -90,6 +91,7 @@ public sealed class WeightScope
         {
             Format = bits == 4 ? WeightFormat.Affine4 : WeightFormat.Affine8,
             Address = weight.Address,
+            Memory = SourceMemory.MappedFile,
             NumRows = numRows,
             RowLength = numColumns,
             EndColumn = numColumns,

@@ -2,11 +2,13 @@ namespace Exo.Kernels;
 
 /// <summary>
 /// Packs the parts of a weight into panels of 16 outputs: one parallel pass over the source, which writes (and so first touches) the
-/// packed memory; nothing else of the weight's size is allocated.
+/// packed memory; nothing else of the weight's size is allocated. Pages of a mapped file are dropped as they have been packed.
 /// </summary>
 internal static unsafe class Packer
 {
-    private const nint PieceBytes = 512 << 10;
+    // A huge page: threads with smaller pieces meet in one, and each clears a page of its own for it.
+    private const nint PieceBytes = 2 << 20;
+    private const int PiecesPerTurn = 32;
     private const int Line = 64;
     private const int SetBytes = 4096;
     private const int SmallestGap = 256;
@@ -87,8 +89,37 @@ internal static unsafe class Packer
         job.Part = &part;
         job.PanelsPerPiece = (int)Math.Clamp(PieceBytes / Math.Max(part.PanelBytes, 1), 1, part.NumPanels);
         int numPieces = (part.NumPanels + job.PanelsPerPiece - 1) / job.PanelsPerPiece;
-        team.Run(numPieces, PackerOf(source.Format, isInteger), &job);
+        job.Pack = PackerOf(source.Format, isInteger);
+        if (source.Memory == SourceMemory.MappedFile) PackMapped(source, &job, numPieces, team);
+        else team.Run(numPieces, job.Pack, &job);
         return part;
+    }
+
+    /// <summary>
+    /// Packs in turns and drops each turn's pages. Of a column slice whole rows are mapped, as the system would read ahead by itself.
+    /// </summary>
+    private static void PackMapped(in WeightSource source, PackJob* job, int numPieces, ThreadTeam team)
+    {
+        for (; job->FirstPiece < numPieces; job->FirstPiece += PiecesPerTurn)
+        {
+            int count = Math.Min(PiecesPerTurn, numPieces - job->FirstPiece);
+            team.Run(count, &PackMappedPiece, job);
+            byte* start = job->Rows(job->FirstPiece, out _), last = job->Rows(job->FirstPiece + count - 1, out nint lastBytes);
+            MappedPages.Drop(start, (nint)(last - start) + lastBytes, team);
+        }
+        if (!source.Format.IsAffine()) return;
+        nint groupBytes = (nint)source.NumRows * (source.RowLength / source.GroupSize) * source.ScaleType.Bytes();
+        MappedPages.Drop((byte*)source.Scales, groupBytes, team);
+        MappedPages.Drop((byte*)source.Biases, groupBytes, team);
+    }
+
+    private static void PackMappedPiece(void* argument, int piece, int worker)
+    {
+        var job = (PackJob*)argument;
+        piece += job->FirstPiece;
+        byte* rows = job->Rows(piece, out nint bytes);
+        MappedPages.Populate(rows, bytes);
+        job->Pack(argument, piece, worker);
     }
 
     private static PanelFormat PanelFormatOf(WeightFormat format, bool isInteger) => format switch
@@ -146,7 +177,9 @@ internal unsafe struct PackJob(WeightSource source, ColumnPlan plan)
     public readonly int GroupsPerRow = source.GroupSize == 0 ? 0 : source.RowLength / source.GroupSize;
     public readonly ColumnPlan Plan = plan;
     public PackedPart* Part;
+    public delegate*<void*, int, int, void> Pack;
     public int PanelsPerPiece;
+    public int FirstPiece;
     public int Flags;
 
     /// <summary>The panels of a piece.</summary>
@@ -154,6 +187,15 @@ internal unsafe struct PackJob(WeightSource source, ColumnPlan plan)
     {
         first = piece * PanelsPerPiece;
         end = Math.Min(first + PanelsPerPiece, Part->NumPanels);
+    }
+
+    /// <summary>Where the stored rows of a piece lie.</summary>
+    public readonly byte* Rows(int piece, out nint bytes)
+    {
+        Panels(piece, out int first, out int end);
+        nint firstRow = (nint)first * PackedWeight.PanelRows, endRow = Math.Min((nint)end * PackedWeight.PanelRows, NumRows);
+        bytes = (endRow - firstRow) * RowBytes;
+        return Source + (firstRow * RowBytes);
     }
 
     /// <summary>Real rows of a panel.</summary>

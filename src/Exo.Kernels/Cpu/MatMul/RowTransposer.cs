@@ -11,7 +11,10 @@ namespace Exo.Kernels;
 /// </summary>
 internal readonly unsafe struct RowTransposer
 {
+    // Eight lines of a cache set: rows that lie a power of two apart meet there, so a line is used up before others take its place.
+    private const int LineBytes = 64;
     private readonly byte** _rows;
+    private readonly nint _nextPanel;
 
     /// <summary>
     /// Looks at the rows of a panel; <paramref name="rows"/> has room for 16 addresses. Where a panel has fewer rows its last one
@@ -23,6 +26,7 @@ internal readonly unsafe struct RowTransposer
         for (int r = 0; r < PackedWeight.PanelRows; r++)
             rows[r] = job->Source + ((((nint)panel * PackedWeight.PanelRows) + Math.Min(r, numRows - 1)) * job->RowBytes);
         _rows = rows;
+        _nextPanel = PackedWeight.PanelRows * job->RowBytes;
     }
 
     /// <summary>A row's first byte.</summary>
@@ -33,13 +37,20 @@ internal readonly unsafe struct RowTransposer
     public void Lanes(nint offset, nint numLanes, uint* to, uint flip)
     {
         Vector128<uint> mask = Vector128.Create(flip);
-        for (nint j = 0; j < numLanes; j += 4, offset += 16, to += 64)
+        for (nint first = 0; first < numLanes; first += LineBytes / 4)
         {
+            nint end = Math.Min(first + (LineBytes / 4), numLanes);
             for (int r = 0; r < PackedWeight.PanelRows; r += 4)
             {
-                Turn(
-                    Vector128.Load((uint*)(_rows[r] + offset)), Vector128.Load((uint*)(_rows[r + 1] + offset)),
-                    Vector128.Load((uint*)(_rows[r + 2] + offset)), Vector128.Load((uint*)(_rows[r + 3] + offset)), mask, to + r);
+                byte* a = _rows[r] + offset, b = _rows[r + 1] + offset, c = _rows[r + 2] + offset, d = _rows[r + 3] + offset;
+                nint next = _nextPanel + (4 * first);
+                Prefetch(a + next, b + next, c + next, d + next);
+                for (nint j = first; j < end; j += 4)
+                {
+                    Turn(
+                        Vector128.Load((uint*)(a + (4 * j))), Vector128.Load((uint*)(b + (4 * j))), Vector128.Load((uint*)(c + (4 * j))),
+                        Vector128.Load((uint*)(d + (4 * j))), mask, to + (16 * j) + r);
+                }
             }
         }
     }
@@ -48,22 +59,41 @@ internal readonly unsafe struct RowTransposer
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Pairs(nint offset, nint numColumns, uint* to)
     {
-        for (nint k = 0; k < numColumns; k += 8, offset += 16, to += 64)
+        for (nint first = 0; first < numColumns; first += LineBytes / 2)
         {
+            nint end = Math.Min(first + (LineBytes / 2), numColumns);
             for (int r = 0; r < 8; r += 4)
             {
-                Vector128<ushort> a = Vector128.Load((ushort*)(_rows[r] + offset)), a8 = Vector128.Load((ushort*)(_rows[r + 8] + offset));
-                Vector128<ushort> b = Vector128.Load((ushort*)(_rows[r + 1] + offset)),
-                    b8 = Vector128.Load((ushort*)(_rows[r + 9] + offset));
-                Vector128<ushort> c = Vector128.Load((ushort*)(_rows[r + 2] + offset)),
-                    c8 = Vector128.Load((ushort*)(_rows[r + 10] + offset));
-                Vector128<ushort> d = Vector128.Load((ushort*)(_rows[r + 3] + offset)),
-                    d8 = Vector128.Load((ushort*)(_rows[r + 11] + offset));
-                TurnPairs(Zip.Low(a, a8), Zip.Low(b, b8), Zip.Low(c, c8), Zip.Low(d, d8), to + r);
-                TurnPairs(Zip.High(a, a8), Zip.High(b, b8), Zip.High(c, c8), Zip.High(d, d8), to + r + 32);
+                byte* low0 = _rows[r] + offset, low1 = _rows[r + 1] + offset, low2 = _rows[r + 2] + offset, low3 = _rows[r + 3] + offset;
+                byte* high0 = _rows[r + 8] + offset, high1 = _rows[r + 9] + offset, high2 = _rows[r + 10] + offset, high3 = _rows[r + 11] + offset;
+                nint next = _nextPanel + (2 * first);
+                Prefetch(low0 + next, low1 + next, low2 + next, low3 + next);
+                Prefetch(high0 + next, high1 + next, high2 + next, high3 + next);
+                for (nint k = first; k < end; k += 8)
+                {
+                    Vector128<ushort> a = Load16(low0, k), a8 = Load16(high0, k), b = Load16(low1, k), b8 = Load16(high1, k);
+                    Vector128<ushort> c = Load16(low2, k), c8 = Load16(high2, k), d = Load16(low3, k), d8 = Load16(high3, k);
+                    uint* at = to + (8 * k) + r;
+                    TurnPairs(Zip.Low(a, a8), Zip.Low(b, b8), Zip.Low(c, c8), Zip.Low(d, d8), at);
+                    TurnPairs(Zip.High(a, a8), Zip.High(b, b8), Zip.High(c, c8), Zip.High(d, d8), at + 32);
+                }
             }
         }
     }
+
+    // A line of four rows of the next panel: the hardware does not follow 16 rows at once, each of a page or so. May lie beyond the end.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* a, byte* b, byte* c, byte* d)
+    {
+        if (!Sse.IsSupported) return;
+        Sse.Prefetch1(a);
+        Sse.Prefetch1(b);
+        Sse.Prefetch1(c);
+        Sse.Prefetch1(d);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ushort> Load16(byte* row, nint column) => Vector128.Load((ushort*)row + column);
 
     /// <summary>
     /// One block of 32 nibbles a row: 4 vectors of [16 rows][4 bytes], columns 0-15 in the low nibbles, 16-31 in the high ones.
