@@ -57,7 +57,7 @@ internal sealed class Sampler
             adjusted = _adjusted;
             max = RequireFinite(adjusted);
         }
-        int id = settings.Temperature <= 0 ? Best(adjusted).Id : SampleNoisy(adjusted, settings, max, position);
+        int id = settings.Temperature <= 0 ? Best(adjusted, max).Id : SampleNoisy(adjusted, settings, max, position);
         int topStart = result.TopLogprobs.Count;
         double logprob = settings.NumTopLogprobs < 0 ? double.NaN : Logprobs(logits, rawMax, id, settings.NumTopLogprobs, result.TopLogprobs);
         return new SampledToken(sequenceId, id, logprob, topStart, result.TopLogprobs.Count);
@@ -66,21 +66,15 @@ internal sealed class Sampler
     /// <summary>The highest logit of all ranks; a NaN or an infinity anywhere is an error on every rank.</summary>
     private double RequireFinite(ReadOnlySpan<float> logits)
     {
-        float high = logits.IsEmpty ? float.MinValue : TensorPrimitives.Max(logits), low = logits.IsEmpty ? 0 : TensorPrimitives.Min(logits);
-        double max = Gather(new Candidate(float.IsFinite(high) && float.IsFinite(low) ? high : double.NaN, 0)).Score;
+        double max = Gather(new Candidate(HighestLogit.OfFinite(logits), 0)).Score;
         return double.IsFinite(max) ? max : throw new NonFiniteException("a logit is not a finite number");
     }
 
-    private Candidate Best(ReadOnlySpan<float> logits)
+    /// <summary>The lowest id of those with the highest logit of all ranks, <paramref name="max"/>.</summary>
+    private Candidate Best(ReadOnlySpan<float> logits, double max)
     {
-        var best = new Candidate(double.NegativeInfinity, int.MaxValue);
-        if (!logits.IsEmpty)
-        {
-            int index = TensorPrimitives.IndexOfMax(logits);
-            index = logits.IndexOf(logits[index]); // ties go to the lowest id
-            best = new Candidate(logits[index], _vocabulary.Start + index);
-        }
-        return Gather(best);
+        int index = HighestLogit.FirstIndexOf(logits, (float)max);
+        return Gather(index < 0 ? new Candidate(double.NegativeInfinity, int.MaxValue) : new Candidate(max, _vocabulary.Start + index));
     }
 
     /// <summary>The best of all ranks' candidates: highest score, then lowest id; NaN wins.</summary>
