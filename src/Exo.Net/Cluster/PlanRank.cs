@@ -145,6 +145,7 @@ internal sealed class PlanRank : IDisposable
         else
             _model?.Dispose();
         _device?.Dispose();
+        NativeHeap.ReturnFree();
         Watch.Dispose();
     }
 

@@ -17,7 +17,7 @@ public sealed class ExoServer : IAsyncDisposable
     /// <summary>A `logit_bias` that keeps the end token out of reach: such an answer goes on until the context is full.</summary>
     public static readonly IReadOnlyDictionary<int, int> Endless = new Dictionary<int, int> { [2] = -100 };
 
-    private static readonly TimeSpan _timeout = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan _timeout = TimeSpan.FromMinutes(5);
 
     private readonly List<string> _log = [];
     private readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);

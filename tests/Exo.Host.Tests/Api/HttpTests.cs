@@ -110,7 +110,9 @@ public class HttpTests(DefaultServer fixture)
     {
         using (var cancel = new CancellationTokenSource())
         {
-            Task<HttpResponseMessage> post = Server.PostAsync(new { messages = _messages, user = "leaves-early", n = 4, logit_bias = ExoServer.Endless }, cancel.Token);
+            var content = new WatchedContent(new { messages = _messages, user = "leaves-early", n = 4, logit_bias = ExoServer.Endless });
+            Task<HttpResponseMessage> post = Server.Http.PostAsync("/v1/chat/completions", content, cancel.Token);
+            await content.Sent;
             await Task.Delay(300);
             await cancel.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => post);
@@ -143,5 +145,22 @@ public class HttpTests(DefaultServer fixture)
         JsonElement error = (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("error");
         Assert.NotEmpty(error.GetProperty("message").GetString()!);
         return error;
+    }
+
+    /// <summary>A body that tells when it has left.</summary>
+    private sealed class WatchedContent : ByteArrayContent
+    {
+        private readonly TaskCompletionSource _sent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public WatchedContent(object body) : base(JsonSerializer.SerializeToUtf8Bytes(body)) => Headers.ContentType = new("application/json");
+
+        public Task Sent => _sent.Task;
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        {
+            await base.SerializeToStreamAsync(stream, context, cancellationToken);
+            await stream.FlushAsync(cancellationToken);
+            _sent.TrySetResult();
+        }
     }
 }

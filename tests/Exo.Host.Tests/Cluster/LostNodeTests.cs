@@ -11,7 +11,7 @@ namespace Exo.Host.Tests.Cluster;
 /// <summary>A server over processes, of which one is killed.</summary>
 public class LostNodeTests
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(3);
 
     [Fact]
     public async Task Killed_worker_ends_the_stream_with_its_name_and_later_requests_are_refused_by_it_or_served()

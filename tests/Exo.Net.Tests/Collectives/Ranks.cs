@@ -43,7 +43,7 @@ internal static class Ranks
         TransportOptions ofA = Options(link, LinkRole.Dialer), ofB = Options(link, LinkRole.Listener);
         (string nameOfA, string nameOfB) = ($"rank {a}", $"rank {b}");
         if (link == Link.Loopback) return LoopbackTransport.CreatePair(nameOfA, nameOfB, ofA, ofB);
-        Deadline deadline = Deadline.After(TimeSpan.FromSeconds(10));
+        Deadline deadline = Deadline.After(TimeSpan.FromMinutes(1));
         LinkTicket ticket = LinkTicket.Create();
         if (link == Link.SharedMemory)
         {

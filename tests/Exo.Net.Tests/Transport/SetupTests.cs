@@ -9,7 +9,7 @@ namespace Exo.Net.Tests.Transports;
 /// <summary>How connections begin: tickets, strangers, nonsense.</summary>
 public sealed class SetupTests
 {
-    private static Deadline Soon => Deadline.After(TimeSpan.FromSeconds(20));
+    private static Deadline Soon => Deadline.After(TimeSpan.FromMinutes(1));
 
     [Fact]
     public void A_listener_sorts_dialers_by_ticket_and_closes_strangers()

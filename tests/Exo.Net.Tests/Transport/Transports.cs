@@ -19,7 +19,7 @@ public sealed class SharedMemoryTransportTests : TransportTestSuite
     protected override Ends Connect(TransportOptions optionsOfA, TransportOptions optionsOfB)
     {
         using SharedMemoryListener listener = SharedMemoryTransport.Listen(SharedMemoryTransport.DefaultFolder);
-        Deadline deadline = Deadline.After(TimeSpan.FromSeconds(10));
+        Deadline deadline = Deadline.After(TimeSpan.FromMinutes(1));
         LinkTicket ticket = LinkTicket.Create();
         Transport? a = null;
         Transport? b = null;
