@@ -155,7 +155,7 @@ internal sealed class WorkerSession(ControlConnection leader, NodeServices servi
         if (peer.Rank == 0)
             rank.Watch.Blame(peer.Name, what);
         else
-            Report(rank, peer.Rank, $"no longer hears {peer.Name}: {what}");
+            Report(rank, peer.Rank, $"its link to {peer.Name} is down: {what}");
     }
 
     private void OnFailure(ClusterException failure)

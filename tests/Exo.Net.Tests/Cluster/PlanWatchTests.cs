@@ -51,11 +51,11 @@ public sealed class PlanWatchTests
     public void Two_that_accuse_each_other_end_the_plan_and_the_edge_is_named()
     {
         using var watch = new PlanWatch();
-        watch.Accuse("c", "b", "c says: no longer hears b");
-        watch.Accuse("b", "c", "b says: no longer hears c");
+        watch.Accuse("c", "b", "c says: its link to b is down");
+        watch.Accuse("b", "c", "b says: its link to c is down");
         Assert.True(SpinWait.SpinUntil(() => watch.Failure is not null, Long));
         var failed = Assert.IsType<NodeFailedException>(watch.Failure);
-        Assert.Equal(("b", "node b: c says: no longer hears b"), (failed.Node, failed.Message));
+        Assert.Equal(("b", "node b: c says: its link to b is down"), (failed.Node, failed.Message));
     }
 
     [Fact]
