@@ -42,7 +42,8 @@ internal static class LoadCommand
     private static Report Run(string folder, bool withCold, int numRounds, int numThreads)
     {
         var files = new PageCache(WeightFiles(folder));
-        files.Read(NumReaders);
+        files.Drop();
+        files.Read(NumReaders); // warm: as a plain read leaves the files in the cache
         var loads = new List<ModelLoad> { ModelLoad.Measure(folder, numThreads) }; // compiles the code that loads
         Row[] rows = [Pairs("warm", WarmLimit, WarmPair), .. withCold ? [Pairs("cold", ColdLimit, ColdPair)] : Array.Empty<Row>()];
         ModelLoad worst = loads.MaxBy(load => load.PeakBytes)!;

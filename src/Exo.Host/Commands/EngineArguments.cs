@@ -55,12 +55,22 @@ internal sealed class EngineArguments
             }
             var progress = new Progress(at => report(Path.GetFileName(folder), at.Done, at.Total));
             return Task.Run(
-                () =>
+                async () =>
                 {
-                    ModelText text = ModelText.Load(folder);
+                    // Side by side: of a small model the tokenizer takes as long as the weights.
+                    Task<ModelText> text = Task.Run(() => ModelText.Load(folder), cancellation);
                     var cache = new CacheSize(options.ContextLength, options.MaxRunning);
                     var runner = LocalRunner.Load(CpuDevice.Create(threads), folder, options.Arithmetic, cache, progress, cancellation);
-                    return new LoadedEngine(new Engine(watch(runner), text, options));
+                    try
+                    {
+                        await text;
+                    }
+                    catch
+                    {
+                        runner.Dispose();
+                        throw;
+                    }
+                    return new LoadedEngine(new Engine(watch(runner), await text, options));
                 },
                 cancellation);
         });
