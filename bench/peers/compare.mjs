@@ -157,7 +157,8 @@ for (let i = 0; i < Number(options.rounds); i++) {
         date: new Date().toISOString(),
         exo: sample,
         llama: Object.fromEntries(Object.entries(llama).map(
-            ([variant, {prefill, decode, loadSeconds, othersShare}]) => [variant, {prefill, decode, loadSeconds, othersShare}]))
+            ([variant, {prefill, decode, decodeByThreads, loadSeconds, othersShare}]) =>
+                [variant, {prefill, decode, decodeByThreads, loadSeconds, othersShare}]))
     });
     result = {...circumstances(rows, llama), summary: summarize(allRounds), rounds: allRounds};
     if (options.append != null) writeFileSync(options.append, JSON.stringify(result, null, 2) + "\n");
