@@ -23,7 +23,7 @@ public sealed class FailureDetector
     /// <summary>A peer that was silent for this long is down, where neither machine is busy.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
 
-    /// <summary>A peer that was silent for this long is down.</summary>
+    /// <summary>A peer that was silent for this long is down, however busy the machines are.</summary>
     public static readonly TimeSpan MaxLimit = TimeSpan.FromSeconds(4);
 
     /// <summary>A tick that comes later than this after its time is late.</summary>
@@ -32,9 +32,9 @@ public sealed class FailureDetector
     // Ranks that compute on every core hold a thread up for this long.
     private static readonly TimeSpan UsualLateness = TimeSpan.FromMilliseconds(25);
     private const int StretchPerLateness = 8;
+    private const int TicksOfMean = 16;
 
     private readonly Peer[] _peers;
-    private Strain _strain;
     private TimeSpan? _lastTick;
 
     private struct Peer
@@ -47,27 +47,11 @@ public sealed class FailureDetector
         public bool IsDown;
     }
 
-    /// <summary>The worst lateness of the last five to ten seconds.</summary>
-    private struct Strain
-    {
-        private static readonly TimeSpan Span = TimeSpan.FromSeconds(5);
-        private TimeSpan _since;
-        private TimeSpan _before;
-        private TimeSpan _worst;
-
-        public readonly TimeSpan Worst => _worst > _before ? _worst : _before;
-
-        public void Note(TimeSpan lateness, TimeSpan now)
-        {
-            if (now - _since >= Span)
-                (_since, _before, _worst) = (now, _worst, TimeSpan.Zero);
-            if (lateness > _worst)
-                _worst = lateness;
-        }
-    }
-
-    /// <summary>How late ticks came here lately, which peers are to be told.</summary>
-    public TimeSpan OwnLateness => _strain.Worst;
+    /// <summary>
+    /// How late ticks come here, which peers are to be told: a mean that forgets within a second or two, so that a burst (a model is
+    /// loaded) hardly counts and a machine that is busy all the time does.
+    /// </summary>
+    public TimeSpan OwnLateness { get; private set; }
 
     /// <summary>Watches peers 0 to <paramref name="numPeers"/> - 1. None is accused before it was heard once.</summary>
     public FailureDetector(int numPeers) => _peers = new Peer[numPeers];
@@ -95,7 +79,7 @@ public sealed class FailureDetector
         var late = _lastTick is { } last ? now - last - Interval : TimeSpan.Zero;
         bool isLate = late > Lateness;
         _lastTick = now;
-        _strain.Note(late, now);
+        OwnLateness += (TimeSpan.FromTicks(Math.Clamp(late.Ticks, 0, Lateness.Ticks)) - OwnLateness) / TicksOfMean;
         for (int i = 0; i < _peers.Length; i++)
         {
             ref var state = ref _peers[i];
@@ -116,10 +100,10 @@ public sealed class FailureDetector
 
     private TimeSpan LimitFor(TimeSpan peersLateness)
     {
-        var worst = peersLateness > _strain.Worst ? peersLateness : _strain.Worst;
-        if (worst <= UsualLateness)
+        var larger = peersLateness > OwnLateness ? peersLateness : OwnLateness;
+        if (larger <= UsualLateness)
             return Limit;
-        var stretched = Limit + (StretchPerLateness * (worst - UsualLateness));
+        var stretched = Limit + (StretchPerLateness * (larger - UsualLateness));
         return stretched < MaxLimit ? stretched : MaxLimit;
     }
 }

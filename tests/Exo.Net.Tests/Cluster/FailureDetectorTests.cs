@@ -78,37 +78,41 @@ public sealed class FailureDetectorTests
         Assert.InRange(now - back, FailureDetector.Limit, FailureDetector.MaxLimit + Step);
     }
 
-    /// <summary>125 ms late: 1 s + 8 x (125 ms - 25 ms). Ten seconds later it is forgotten.</summary>
+    /// <summary>125 ms late: 1 s + 8 x (125 ms - 25 ms).</summary>
     [Theory]
-    [InlineData(125, 0, 0, 1800)]
-    [InlineData(0, 125, 0, 1800)]
-    [InlineData(20, 20, 0, 1000)]
-    [InlineData(0, 3000, 0, 4000)]
-    [InlineData(125, 0, 11, 1000)]
-    public void Late_ticks_here_or_there_make_the_limit_longer_for_a_while(int ownMs, int peersMs, int secondsSince, int expectedMs)
+    [InlineData(125, 0, 1800)]
+    [InlineData(0, 125, 1800)]
+    [InlineData(20, 20, 1000)]
+    [InlineData(0, 3000, 4000)]
+    public void Ticks_that_are_always_late_here_or_there_make_the_limit_longer(int ownMs, int peersMs, int expectedMs)
+    {
+        TimeSpan late = Step + TimeSpan.FromMilliseconds(ownMs), limit = LimitAfter(Enumerable.Repeat(late, 200), late, TimeSpan.FromMilliseconds(peersMs));
+        Assert.InRange(limit, TimeSpan.FromMilliseconds(expectedMs - 1), TimeSpan.FromMilliseconds(expectedMs));
+    }
+
+    [Fact]
+    public void A_burst_of_late_ticks_does_not()
+    {
+        TimeSpan[] burst = [Step, Step + FailureDetector.Lateness, Step, Step + FailureDetector.Lateness];
+        Assert.Equal(FailureDetector.Limit, LimitAfter(burst, Step, TimeSpan.Zero));
+    }
+
+    /// <summary>For how long a peer must be silent, after ticks at such intervals and while they come at this one.</summary>
+    private static TimeSpan LimitAfter(IEnumerable<TimeSpan> intervals, TimeSpan interval, TimeSpan peersLateness)
     {
         var detector = new FailureDetector(1);
         var now = TimeSpan.Zero;
-        Tick(Step + TimeSpan.FromMilliseconds(ownMs));
-        for (int i = 0; i < secondsSince * 20; i++)
-            Tick(Step);
-        var silentSince = now;
-        (int Peer, Silence Silence, TimeSpan For)? down;
-        do
+        foreach (var later in intervals)
         {
-            now += Step;
-            down = detector.Tick(now);
-        }
-        while (down is null);
-        Assert.Equal((0, Silence.Unheard, TimeSpan.FromMilliseconds(expectedMs)), down);
-        Assert.InRange(now - silentSince, TimeSpan.FromMilliseconds(expectedMs), TimeSpan.FromMilliseconds(expectedMs) + Step);
-
-        void Tick(TimeSpan later)
-        {
+            detector.Hear(0, (ulong)now.Ticks + 1, peersLateness, now);
             Assert.Null(detector.Tick(now));
             now += later;
-            detector.Hear(0, (ulong)now.Ticks, TimeSpan.FromMilliseconds(peersMs), now);
-            Assert.Null(detector.Tick(now));
+        }
+        while (true)
+        {
+            if (detector.Tick(now) is { } down)
+                return down.For;
+            now += interval;
         }
     }
 
