@@ -30,6 +30,11 @@ public sealed class TransportSet
     // Where other processes want the core each offer lasts a time slice, and the end of a connection is only seen asleep.
     private static readonly TimeSpan MaxYielding = TimeSpan.FromMilliseconds(2);
     private const int ProbeEvery = 64;
+
+    // Two ranks that wake each other in turn may stay on one core beside a free one: no balancer ever sees two that want to run. A rare
+    // spin of some scheduler ticks shows it both.
+    private const int LongProbeEvery = 4096;
+    private const int LongProbe = 256;
     private readonly Transport[] _transports;
     private readonly Poller _poller;
     private readonly int[] _pollIndex;
@@ -87,7 +92,7 @@ public sealed class TransportSet
     /// </summary>
     private void Wait(in Goal goal, Deadline deadline, CancellationToken cancel)
     {
-        int limit = ++_numWaits % ProbeEvery == 0 ? _policy.Pauses : _pauseLimit;
+        int limit = NextPauseLimit();
         int pauses = 0;
         int yields = 0;
         long yieldingSince = 0;
@@ -117,6 +122,14 @@ public sealed class TransportSet
                 Sleep(deadline.RemainingMs(SleepMs));
             }
         }
+    }
+
+    private int NextPauseLimit()
+    {
+        bool sleeps = _pauseLimit < _policy.Pauses / 2;
+        _numWaits++;
+        if (sleeps && _policy.Yields == 0 && _numWaits % LongProbeEvery == 0) return LongProbe * _policy.Pauses;
+        return _numWaits % ProbeEvery == 0 ? _policy.Pauses : _pauseLimit;
     }
 
     private bool IsMet(in Goal goal)
